@@ -1,0 +1,132 @@
+# `make help` lists the targets. Every target runs on a fresh Debian machine with
+# Go and Node; what else it needs it installs (as root) or names.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+GO  ?= go
+BIN := .cache/bin
+
+# One set of flags for everything that is compiled, or the build cache holds each
+# of a thousand dependencies twice.
+export GOFLAGS := $(strip $(shell $(GO) env GOFLAGS) -trimpath -buildvcs=false)
+export PROMTOOL := $(abspath $(BIN)/promtool)
+export AMTOOL := $(abspath $(BIN)/amtool)
+
+VERSION  ?= $(or $(shell git describe --tags --match 'v*' --dirty 2>/dev/null),v0.0.0-dev)
+REVISION ?= $(or $(shell git rev-parse --short=12 HEAD 2>/dev/null),unknown)
+LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.revision=$(REVISION)
+
+GO_FILES := git ls-files --cached --others --exclude-standard -- '*.go' ':!*/testdata/*'
+TEST_FLAGS ?= -p 2 -timeout 10m
+
+stage = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
+
+##@ Use it
+
+.PHONY: build
+build: ui ## build bin/hedgewatch, with the web UI inside when it is built
+	$(call stage,build bin/hedgewatch)
+	CGO_ENABLED=0 $(GO) build -ldflags '$(LDFLAGS)' -o bin/hedgewatch ./cmd/hedgewatch
+
+.PHONY: run
+run: build ## watch this host and hedgewatch itself, on http://127.0.0.1:9090
+	exec bin/hedgewatch run
+
+##@ Change it
+
+.PHONY: test
+test: lint test-go test-rules test-examples ## every test; what CI runs
+
+.PHONY: check
+check: lint ## format, lint, fast tests, generated files, go.mod: before a commit
+	$(call stage,go test without the race detector)
+	$(GO) test -vet=off -short $(TEST_FLAGS) ./...
+	@$(MAKE) test-rules
+	$(call stage,go mod tidy -diff)
+	$(GO) mod tidy -diff
+	$(GO) -C tools mod tidy -diff
+
+.PHONY: fmt
+fmt: $(BIN)/gofumpt ## format the Go code
+	@$(GO_FILES) | xargs -r $(BIN)/gofumpt -w
+
+.PHONY: generate
+generate: ## rewrite the generated files
+	$(GO) test ./internal/archtest -run '^TestDependencies$$' -update
+
+.PHONY: lint
+lint: $(BIN)/gofumpt $(BIN)/staticcheck
+	$(call stage,gofumpt)
+	@unformatted=$$($(GO_FILES) | xargs -r $(BIN)/gofumpt -l); \
+	if [[ -n $$unformatted ]]; then echo "not formatted; run make fmt:"; echo "$$unformatted"; exit 1; fi
+	$(call stage,go vet)
+	CGO_ENABLED=0 $(GO) vet ./...
+	$(call stage,staticcheck)
+	CGO_ENABLED=0 $(BIN)/staticcheck ./...
+
+# go vet has seen the code already, and would look at every dependency again here.
+.PHONY: test-go
+test-go: $(BIN)/promtool $(BIN)/amtool
+	$(call stage,go test with the race detector)
+	@tools/need gcc gcc libc6-dev
+	CGO_ENABLED=1 $(GO) test -race -vet=off $(TEST_FLAGS) ./...
+
+.PHONY: test-rules
+test-rules: $(BIN)/promtool
+	$(call stage,promtool: the shipped rules and their tests)
+	$(PROMTOOL) check rules --lint-fatal mixin/rules/*.yml
+	$(PROMTOOL) test rules mixin/rules_test/*.yml
+
+.PHONY: test-examples
+test-examples: build $(BIN)/promtool $(BIN)/amtool
+	$(call stage,the example configurations)
+	bin/hedgewatch check config examples/*hedgewatch*.yml
+	$(PROMTOOL) check config --syntax-only examples/*prometheus*.yml
+	$(AMTOOL) check-config examples/*alertmanager*.yml
+
+# The page is built only where there is one; without it the binary serves a
+# placeholder, and Go needs no Node.
+.PHONY: ui
+ui:
+ifneq ($(wildcard ui/package.json),)
+	$(call stage,web UI)
+	@tools/need npm nodejs npm
+	cd ui && npm ci --no-audit --no-fund && npm run build
+endif
+
+##@ Tools
+
+.PHONY: tools
+tools: $(addprefix $(BIN)/,gofumpt staticcheck promtool amtool benchstat) ## build the pinned tools into .cache/bin
+
+.PHONY: peers
+peers: $(addprefix $(BIN)/,prometheus node_exporter) ## build what we are measured against
+
+.PHONY: clean
+clean: ## remove what make built
+	rm -rf bin .cache
+
+.PHONY: help
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z-]+:.*## / {printf "  \033[1mmake %-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+PACKAGE_amtool        := github.com/prometheus/alertmanager/cmd/amtool
+PACKAGE_benchstat     := golang.org/x/perf/cmd/benchstat
+PACKAGE_gofumpt       := mvdan.cc/gofumpt
+PACKAGE_node_exporter := github.com/prometheus/node_exporter
+PACKAGE_prometheus    := github.com/prometheus/prometheus/cmd/prometheus
+PACKAGE_promtool      := github.com/prometheus/prometheus/cmd/promtool
+PACKAGE_staticcheck   := honnef.co/go/tools/cmd/staticcheck
+
+# The discovery mechanisms that hedgewatch has too: the others would add minutes
+# and are never asked.
+TOOL_TAGS := remove_all_sd,enable_dns_sd,enable_kubernetes_sd,enable_moby_sd
+
+$(BIN)/%: tools/go.mod tools/go.sum
+	$(call stage,build $*)
+	CGO_ENABLED=0 $(GO) -C tools build -tags $(TOOL_TAGS) -ldflags '-s -w' -o $(abspath $@) $(PACKAGE_$*)
+	@touch $@
