@@ -1,0 +1,187 @@
+// Package ruler turns rules into alerts and recorded series: it embeds
+// Prometheus' rule manager, loads rule files and the shipped rules, and hands
+// what fires to one function.
+//
+// It does not route or notify (package alerting), and every result is that of
+// Prometheus' own engine. Start with [New].
+package ruler
+
+import (
+	"context"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	promconfig "github.com/prometheus/prometheus/config"
+	"github.com/prometheus/prometheus/notifier"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/rules"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/util/features"
+	"github.com/prometheus/prometheus/util/strutil"
+)
+
+// Config is what the ruler needs of the configuration file.
+type Config struct {
+	// Prometheus is the loaded file: rule_files, intervals, external labels.
+	Prometheus *promconfig.Config
+	// Shipped says which of the shipped rules are evaluated as well.
+	Shipped Shipped
+}
+
+// Options come from flags and hold for the life of the process. Their meaning,
+// and their defaults where one is given, are Prometheus'.
+type Options struct {
+	// OutageTolerance is how long we may have been down for the state of a
+	// pending alert to be restored.
+	OutageTolerance time.Duration
+	// ForGracePeriod keeps a restored alert from firing sooner than that after a
+	// start. Unlike Prometheus' 10 m our default is zero: it also means that an
+	// alert with a shorter `for` is not restored at all.
+	ForGracePeriod time.Duration
+	// ResendDelay is the least time between two hand-overs of a firing alert.
+	ResendDelay time.Duration
+	// MaxConcurrentEvals bounds the rules of one group that are evaluated at the
+	// same time; zero means one after the other.
+	MaxConcurrentEvals int64
+}
+
+// DefaultOptions are the options of a start without flags.
+func DefaultOptions() Options {
+	return Options{OutageTolerance: time.Hour, ResendDelay: time.Minute}
+}
+
+// Deps are the parts a Ruler works with.
+type Deps struct {
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+	Features   features.Collector
+	Engine     promql.QueryEngine
+	Parser     parser.Parser
+	// Storage answers the rules' queries and takes the recorded samples.
+	Storage storage.Storage
+	// Send takes alerts over. An alert whose EndsAt has passed is resolved.
+	Send func(context.Context, ...*notifier.Alert)
+	// ExternalURL is where links in alerts lead.
+	ExternalURL *url.URL
+}
+
+// stopGrace is how long evaluations may go on after Run's context has ended.
+const stopGrace = 5 * time.Second
+
+// Ruler evaluates rule groups on their schedule.
+type Ruler struct {
+	logger      *slog.Logger
+	manager     *rules.Manager
+	loader      *loader
+	externalURL string
+	queryOffset atomic.Int64
+	cancelEvals context.CancelFunc
+}
+
+// New builds a Ruler with the groups of cfg. Nothing is evaluated before Run.
+func New(cfg Config, opts Options, d Deps) (*Ruler, error) {
+	evals, cancel := context.WithCancel(context.Background())
+	r := &Ruler{
+		logger:      d.Logger,
+		loader:      newLoader(d.Parser, d.Logger),
+		externalURL: d.ExternalURL.String(),
+		cancelEvals: cancel,
+	}
+	r.manager = rules.NewManager(&rules.ManagerOptions{
+		NameValidationScheme:   cfg.Prometheus.GlobalConfig.MetricNameValidationScheme,
+		Appendable:             d.Storage,
+		Queryable:              d.Storage,
+		QueryFunc:              rules.EngineQueryFunc(d.Engine, d.Storage),
+		NotifyFunc:             r.notify(d.Send),
+		Context:                evals,
+		ExternalURL:            d.ExternalURL,
+		Registerer:             d.Registerer,
+		Logger:                 d.Logger,
+		OutageTolerance:        opts.OutageTolerance,
+		ForGracePeriod:         opts.ForGracePeriod,
+		ResendDelay:            opts.ResendDelay,
+		MaxConcurrentEvals:     opts.MaxConcurrentEvals,
+		ConcurrentEvalsEnabled: opts.MaxConcurrentEvals > 0,
+		GroupLoader:            r.loader,
+		DefaultRuleQueryOffset: func() time.Duration { return time.Duration(r.queryOffset.Load()) },
+		FeatureRegistry:        d.Features,
+		Parser:                 d.Parser,
+	})
+	commit, err := r.Prepare(cfg)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	commit()
+	return r, nil
+}
+
+// Manager is the embedded rule manager; the Prometheus API asks it about rules
+// and alerts.
+func (r *Ruler) Manager() *rules.Manager { return r.manager }
+
+// Run evaluates until ctx ends, then lets evaluations in progress finish.
+func (r *Ruler) Run(ctx context.Context) error {
+	var running sync.WaitGroup
+	running.Go(r.manager.Run)
+	<-ctx.Done()
+	giveUp := time.AfterFunc(stopGrace, r.cancelEvals)
+	defer giveUp.Stop()
+	r.manager.Stop()
+	running.Wait()
+	r.cancelEvals()
+	return nil
+}
+
+// Prepare reads and checks all rules of cfg and returns the function that makes
+// them current. Groups that did not change keep their state and their schedule.
+func (r *Ruler) Prepare(cfg Config) (commit func(), err error) {
+	prom := cfg.Prometheus
+	set, err := r.loader.read(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		r.queryOffset.Store(int64(prom.GlobalConfig.RuleQueryOffset))
+		r.loader.set.Store(set)
+		err := r.manager.Update(time.Duration(prom.GlobalConfig.EvaluationInterval), set.names(),
+			prom.GlobalConfig.ExternalLabels, r.externalURL, nil)
+		if err != nil {
+			r.logger.Error("Rules not applied, the former ones go on", "err", err)
+		}
+	}, nil
+}
+
+// notify is the manager's way out.
+func (r *Ruler) notify(send func(context.Context, ...*notifier.Alert)) rules.NotifyFunc {
+	return func(ctx context.Context, expr string, alerts ...*rules.Alert) {
+		out := make([]*notifier.Alert, len(alerts))
+		for i, a := range alerts {
+			out[i] = &notifier.Alert{
+				Labels:       a.Labels,
+				Annotations:  a.Annotations,
+				StartsAt:     a.FiredAt,
+				EndsAt:       a.ValidUntil,
+				GeneratorURL: r.externalURL + strutil.TableLinkForExpression(expr),
+			}
+			if !a.ResolvedAt.IsZero() {
+				out[i].EndsAt = a.ResolvedAt
+			}
+		}
+		send(ctx, out...)
+	}
+}
+
+// Shipped selects rules that come with the program.
+type Shipped struct {
+	// Files are rule files; nil means that no shipped rule is evaluated.
+	Files fs.FS
+	// Disable names alerts, recording rules or groups to leave out.
+	Disable []string
+}

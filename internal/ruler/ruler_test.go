@@ -1,0 +1,262 @@
+package ruler_test
+
+import (
+	"context"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/promslog"
+	promconfig "github.com/prometheus/prometheus/config"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/notifier"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/tsdb"
+	"go.uber.org/goleak"
+
+	"github.com/hedgewatch/hedgewatch/internal/ruler"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// platform is a ruler on a real TSDB and engine, in the time of a synctest
+// bubble.
+type platform struct {
+	t     *testing.T
+	dir   string
+	db    *tsdb.DB
+	ruler *ruler.Ruler
+	stop  func()
+	sent  []string
+}
+
+// newPlatform starts a ruler with the given configuration, whose rule files
+// stand in p.dir.
+func newPlatform(t *testing.T, cfg string, shipped ruler.Shipped, files map[string]string) *platform {
+	t.Helper()
+	p := &platform{t: t, dir: t.TempDir()}
+	for name, text := range files {
+		p.write(name, text)
+	}
+	p.start(cfg, shipped)
+	return p
+}
+
+func (p *platform) write(name, text string) {
+	p.t.Helper()
+	if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *platform) config(cfg string, shipped ruler.Shipped) ruler.Config {
+	p.t.Helper()
+	prom, err := promconfig.Load(cfg, promslog.NewNopLogger())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	prom.SetDirectory(p.dir)
+	return ruler.Config{Prometheus: prom, Shipped: shipped}
+}
+
+// start opens the database and runs a ruler until p.stop or the test's end.
+func (p *platform) start(cfg string, shipped ruler.Shipped) {
+	p.t.Helper()
+	opts := tsdb.DefaultOptions()
+	opts.RetentionDuration = int64(24 * time.Hour / time.Millisecond)
+	db, err := tsdb.Open(filepath.Join(p.dir, "tsdb"), nil, nil, opts, nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.db = db
+	parse := parser.NewParser(parser.Options{})
+	engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 1e6, Timeout: time.Minute, Parser: parse})
+	p.ruler, err = ruler.New(p.config(cfg, shipped), ruler.DefaultOptions(), ruler.Deps{
+		Logger:      slog.New(slog.DiscardHandler),
+		Registerer:  prometheus.NewRegistry(),
+		Engine:      engine,
+		Parser:      parse,
+		Storage:     db,
+		Send:        p.send,
+		ExternalURL: &url.URL{Scheme: "http", Host: "watch.example"},
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := p.ruler.Run(ctx); err != nil {
+			p.t.Error(err)
+		}
+	}()
+	p.stop = sync.OnceFunc(func() {
+		cancel()
+		<-done
+		if err := db.Close(); err != nil {
+			p.t.Error(err)
+		}
+	})
+	p.t.Cleanup(p.stop)
+}
+
+func (p *platform) send(_ context.Context, alerts ...*notifier.Alert) {
+	for _, a := range alerts {
+		p.sent = append(p.sent, a.String())
+	}
+}
+
+// set stores value for a series now.
+func (p *platform) set(series labels.Labels, value float64) {
+	p.t.Helper()
+	app := p.db.Appender(context.Background())
+	if _, err := app.Append(0, series, time.Now().UnixMilli(), value); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := app.Commit(); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// hold stores value every 15 s for d.
+func (p *platform) hold(series labels.Labels, value float64, d time.Duration) {
+	p.t.Helper()
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(15 * time.Second) {
+		p.set(series, value)
+	}
+	synctest.Wait()
+}
+
+const highRule = `
+groups:
+- name: trading
+  rules:
+  - alert: WeightHigh
+    expr: used_weight > 2000
+    for: 1m
+    labels: {severity: warning}
+`
+
+var usedWeight = labels.FromStrings(labels.MetricName, "used_weight", "market", "usdm")
+
+const withRules = "global: {evaluation_interval: 15s}\nrule_files: ['*.yml']\n"
+
+func TestAlertFiresAfterItsForAndResolves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlatform(t, withRules, ruler.Shipped{}, map[string]string{"a.yml": highRule})
+		p.hold(usedWeight, 2300, 45*time.Second)
+		if len(p.sent) != 0 {
+			t.Fatalf("sent before `for` was over: %v", p.sent)
+		}
+		p.hold(usedWeight, 2300, 45*time.Second)
+		p.hold(usedWeight, 10, 45*time.Second)
+		if len(p.sent) < 2 || !strings.HasSuffix(p.sent[0], "[active]") || !strings.HasSuffix(p.sent[len(p.sent)-1], "[resolved]") {
+			t.Errorf("got %v, want first active, last resolved", p.sent)
+		}
+	})
+}
+
+func TestShortForSurvivesRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlatform(t, withRules, ruler.Shipped{}, nil)
+		p.write("a.yml", strings.Replace(highRule, "for: 1m", "for: 5m", 1))
+		if err := reload(p, withRules, ruler.Shipped{}); err != nil {
+			t.Fatal(err)
+		}
+		p.hold(usedWeight, 2300, 4*time.Minute)
+		p.stop()
+		p.start(withRules, ruler.Shipped{})
+		// Four of five minutes are over; the groups' first two evaluations after a
+		// start restore them.
+		p.hold(usedWeight, 2300, 2*time.Minute)
+		if len(p.sent) == 0 {
+			t.Error("`for` began again after the restart")
+		}
+	})
+}
+
+func TestReloadIsAllOrNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlatform(t, withRules, ruler.Shipped{}, map[string]string{"a.yml": highRule})
+		p.write("b.yml", "groups:\n- name: bad\n  rules:\n  - alert: A\n    expr: 'rate(x'\n  - alert: B\n    expr: ')'\n")
+		err := reload(p, withRules, ruler.Shipped{})
+		if err == nil || strings.Count(err.Error(), "b.yml") != 2 {
+			t.Errorf("got error %v, want both bad rules of b.yml", err)
+		}
+		if got := groupNames(p.ruler); !cmp.Equal(got, []string{"trading"}) {
+			t.Errorf("after a failed reload the groups are %v", got)
+		}
+	})
+}
+
+func TestShippedRules(t *testing.T) {
+	files := fstest.MapFS{"host.yml": {Data: []byte(`
+groups:
+- name: host
+  rules:
+  - {alert: HostCPUBusy, expr: cpu > 90}
+  - {alert: HostSteal, expr: steal > 10}
+- name: watchdog
+  rules:
+  - {alert: Watchdog, expr: vector(1)}
+`)}}
+	tests := []struct {
+		name    string
+		disable []string
+		want    []string
+		wantErr string
+	}{
+		{name: "all", want: []string{"host", "watchdog"}},
+		{name: "one alert off", disable: []string{"HostSteal"}, want: []string{"host", "watchdog"}},
+		{name: "a group off", disable: []string{"host"}, want: []string{"watchdog"}},
+		{name: "a group's only alert off", disable: []string{"Watchdog"}, want: []string{"host"}},
+		{name: "unknown name", disable: []string{"Wachdog"}, wantErr: `mixin.disable: "Wachdog" is the name of no shipped rule or group`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPlatform(t, "", ruler.Shipped{}, nil)
+				err := reload(p, "", ruler.Shipped{Files: files, Disable: tt.disable})
+				if tt.wantErr != "" {
+					if err == nil || err.Error() != tt.wantErr {
+						t.Errorf("got error %v, want %s", err, tt.wantErr)
+					}
+					return
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(tt.want, groupNames(p.ruler)); diff != "" {
+					t.Errorf("groups (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+func reload(p *platform, cfg string, shipped ruler.Shipped) error {
+	commit, err := p.ruler.Prepare(p.config(cfg, shipped))
+	if err == nil {
+		commit()
+	}
+	return err
+}
+
+func groupNames(r *ruler.Ruler) []string {
+	var names []string
+	for _, g := range r.Manager().RuleGroups() {
+		names = append(names, g.Name())
+	}
+	return names
+}
