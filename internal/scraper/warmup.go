@@ -1,0 +1,130 @@
+package scraper
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/prometheus/common/model"
+	promconfig "github.com/prometheus/prometheus/config"
+	"github.com/prometheus/prometheus/discovery/targetgroup"
+)
+
+// The first scrape after a start.
+//
+// Prometheus gives each target a fixed slot in its scrape interval, to spread
+// the load, and so waits up to one interval before the first scrape: after a
+// restart a breach stays unseen for as long. Here the first scrape is
+// immediate. It works in two steps, with exported means only:
+//
+//  1. Jobs start with an initial offset far below zero, which the scrape loop
+//     takes as "now", and with their interval one millisecond longer.
+//  2. When all targets have been scraped, the offset is set to zero and the
+//     real configuration is applied. The interval differs, so the loops restart
+//     in their slots; it is not a reason to drop the loops' caches, so no series
+//     goes stale.
+//
+// Between the two, changed target sets wait in forwardTargets: the scrape
+// manager reads the offset while it starts loops, and must not do so while it
+// changes. TestFirstScrape pins the behaviour of the embedded library.
+const (
+	scrapeAtOnce = -365 * 24 * time.Hour
+	hurry        = model.Duration(time.Millisecond)
+	// warmUpLimit ends step 1 when a target does not answer.
+	warmUpLimit = 10 * time.Second
+	// warmUpPoll is how often step 1 looks whether it is over.
+	warmUpPoll = 50 * time.Millisecond
+)
+
+// hurried is prom with every interval a little longer.
+func hurried(prom *promconfig.Config) *promconfig.Config {
+	h := *prom
+	h.ScrapeConfigs = make([]*promconfig.ScrapeConfig, len(prom.ScrapeConfigs))
+	for i, job := range prom.ScrapeConfigs {
+		j := *job
+		j.ScrapeInterval += hurry
+		h.ScrapeConfigs[i] = &j
+	}
+	return &h
+}
+
+// forwardTargets passes target sets from discovery to the scrape manager: the
+// first at once, later ones when the first scrapes are done.
+func (s *Scraper) forwardTargets(ctx context.Context, to chan<- map[string][]*targetgroup.Group) {
+	for first := true; ; first = false {
+		var set map[string][]*targetgroup.Group
+		select {
+		case <-ctx.Done():
+			return
+		case set = <-s.discovery.SyncCh():
+		}
+		if first {
+			s.firstSet <- set
+		} else {
+			select {
+			case <-ctx.Done():
+				return
+			case <-s.warmedUp:
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case to <- set:
+		}
+	}
+}
+
+// warmUp waits for the first scrapes and then puts the targets into their
+// slots.
+func (s *Scraper) warmUp(ctx context.Context) {
+	defer close(s.warmedUp)
+	select {
+	case <-ctx.Done():
+		return
+	case set := <-s.firstSet:
+		s.awaitScrapes(ctx, set)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.options.InitialScrapeOffset = 0
+	s.warming = false
+	s.apply()
+}
+
+// awaitScrapes returns when every target of set has been scraped, or the time
+// for it is over.
+func (s *Scraper) awaitScrapes(ctx context.Context, set map[string][]*targetgroup.Group) {
+	ctx, cancel := context.WithTimeout(ctx, warmUpLimit)
+	defer cancel()
+	poll := time.NewTicker(warmUpPoll)
+	defer poll.Stop()
+	for !s.scraped(set) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-poll.C:
+		}
+	}
+}
+
+// scraped reports whether the targets of set have been taken over by the scrape
+// manager and each was scraped.
+func (s *Scraper) scraped(set map[string][]*targetgroup.Group) bool {
+	active, dropped := s.manager.TargetsActive(), s.manager.TargetsDropped()
+	for job, groups := range set {
+		if hasTargets(groups) && len(active[job])+len(dropped[job]) == 0 {
+			return false
+		}
+		for _, t := range active[job] {
+			if t.LastScrape().IsZero() {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func hasTargets(groups []*targetgroup.Group) bool {
+	return slices.ContainsFunc(groups, func(g *targetgroup.Group) bool { return len(g.Targets) > 0 })
+}
