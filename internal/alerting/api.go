@@ -1,0 +1,94 @@
+package alerting
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	amapi "github.com/prometheus/alertmanager/api"
+	"github.com/prometheus/common/route"
+)
+
+// maxRequestBytes bounds a request's body: some ten thousand alerts.
+const maxRequestBytes = 16 << 20
+
+// apiPaths are the paths of the v2 API. The library makes a series of each path
+// it is asked for, so others must not reach it.
+var apiPaths = [...]string{
+	"/api/v2/alerts",
+	"/api/v2/alerts/groups",
+	"/api/v2/receivers",
+	"/api/v2/silences",
+	"/api/v2/status",
+	"/api/v2/swagger.json",
+}
+
+func isAPIPath(path string) bool {
+	for _, p := range apiPaths {
+		if path == p {
+			return true
+		}
+	}
+	return strings.HasPrefix(path, "/api/v2/silence/") || strings.HasPrefix(path, "/api/v1/")
+}
+
+// handler serves the v2 API once alerting is ready, and answers a change only
+// when it is on disk.
+func (a *Alerting) handler(api *amapi.API) http.Handler {
+	mux := api.Register(route.New(), "/")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-a.ready:
+		default:
+			http.Error(w, "alerting is starting; try again in a moment", http.StatusServiceUnavailable)
+			return
+		}
+		if !isAPIPath(r.URL.Path) {
+			http.Error(w, fmt.Sprintf("no such path %q in the Alertmanager API; see /api/v2/swagger.json", r.URL.Path), http.StatusNotFound)
+			return
+		}
+		if r.ContentLength > maxRequestBytes {
+			http.Error(w, fmt.Sprintf("the request's body has %d bytes; at most %d are read", r.ContentLength, maxRequestBytes),
+				http.StatusRequestEntityTooLarge)
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBytes)
+		if r.Method == http.MethodPost || r.Method == http.MethodDelete {
+			w = &durableWriter{ResponseWriter: w, request: r, journal: a.journal}
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// durableWriter holds an answer back until the change it is about is on disk.
+// When the disk refuses, the change is in force all the same, and the answer
+// says in a Warning header that a crash would undo it.
+type durableWriter struct {
+	http.ResponseWriter
+	request *http.Request
+	journal *journal
+	synced  bool
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *durableWriter) WriteHeader(code int) {
+	w.sync()
+	w.ResponseWriter.WriteHeader(code)
+}
+
+// Write implements http.ResponseWriter.
+func (w *durableWriter) Write(b []byte) (int, error) {
+	w.sync()
+	return w.ResponseWriter.Write(b)
+}
+
+func (w *durableWriter) sync() {
+	if w.synced {
+		return
+	}
+	w.synced = true
+	if err := w.journal.awaitDisk(w.request.Context()); err != nil {
+		w.Header().Set("Warning", "199 hedgewatch "+strconv.Quote("in memory only: "+err.Error()))
+	}
+}

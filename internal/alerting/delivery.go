@@ -1,0 +1,127 @@
+package alerting
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"github.com/prometheus/alertmanager/alert"
+	"github.com/prometheus/alertmanager/dispatch"
+	"github.com/prometheus/alertmanager/notify"
+	"github.com/prometheus/common/model"
+)
+
+// delivery is the stage between the dispatcher's groups and the library's
+// pipeline. It lets no notification out before the alerts it is about are on
+// disk, learns which alerts are finished, and lets what is on its way arrive
+// when the dispatcher stops.
+type delivery struct {
+	next    notify.Stage
+	routes  *dispatch.Route
+	alerts  *alerts
+	journal *journal
+
+	// halted ends what is on its way; halt makes it so.
+	halted context.Context
+	halt   context.CancelFunc
+
+	mu       sync.Mutex
+	closed   bool
+	underWay sync.WaitGroup
+	// told has, per resolved alert that several routes take, those whose
+	// receivers have heard of its end.
+	told map[model.Fingerprint]map[string]bool
+}
+
+func newDelivery(next notify.Stage, routes *dispatch.Route, a *alerts, j *journal) *delivery {
+	d := &delivery{next: next, routes: routes, alerts: a, journal: j, told: make(map[model.Fingerprint]map[string]bool)}
+	d.halted, d.halt = context.WithCancel(context.Background())
+	return d
+}
+
+// Exec implements notify.Stage.
+func (d *delivery) Exec(ctx context.Context, l *slog.Logger, as ...*alert.Alert) (context.Context, []*alert.Alert, error) {
+	if !d.begin(ctx) {
+		return ctx, nil, context.Canceled
+	}
+	defer d.underWay.Done()
+
+	// A stopping dispatcher cancels its groups at once; a request that has left
+	// would then be sent again, because nobody would log its answer.
+	sendCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	if deadline, ok := ctx.Deadline(); ok {
+		sendCtx, cancel = context.WithDeadline(sendCtx, deadline)
+		defer cancel()
+	}
+	defer context.AfterFunc(d.halted, cancel)()
+
+	// Without a working disk, notify all the same.
+	_ = d.journal.awaitDisk(sendCtx)
+	_, sent, err := d.next.Exec(sendCtx, l, as...)
+	if err != nil {
+		return ctx, nil, err
+	}
+	d.finish(ctx, as)
+	return ctx, sent, nil
+}
+
+func (d *delivery) begin(ctx context.Context) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed || ctx.Err() != nil {
+		return false
+	}
+	d.underWay.Add(1)
+	return true
+}
+
+// drain waits for what is on its way until ctx ends, then cancels it and waits
+// for that. Nothing begins any more.
+func (d *delivery) drain(ctx context.Context) {
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	stop := context.AfterFunc(ctx, d.halt)
+	d.underWay.Wait()
+	stop()
+	d.halt()
+}
+
+// finish notes which of the alerts in a notification need no other one.
+func (d *delivery) finish(ctx context.Context, as []*alert.Alert) {
+	routeID, _ := notify.RouteID(ctx)
+	for _, a := range as {
+		fp := a.Fingerprint()
+		if a.EndsAt.IsZero() { // how the dispatcher marks what fires
+			d.mu.Lock()
+			delete(d.told, fp)
+			d.mu.Unlock()
+			continue
+		}
+		if d.toldAll(fp, routeID, len(d.routes.Match(a.Labels))) {
+			d.alerts.finish(fp)
+		}
+	}
+}
+
+// toldAll notes that the receivers of a route know of an alert's end, and
+// reports whether those of all its routes do.
+func (d *delivery) toldAll(fp model.Fingerprint, routeID string, routes int) bool {
+	if routes == 1 {
+		return true
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	told := d.told[fp]
+	if told == nil {
+		told = make(map[string]bool)
+		d.told[fp] = told
+	}
+	told[routeID] = true
+	if len(told) < routes {
+		return false
+	}
+	delete(d.told, fp)
+	return true
+}
