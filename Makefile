@@ -55,7 +55,7 @@ fmt: $(BIN)/gofumpt ## format the Go code
 
 .PHONY: generate
 generate: ## rewrite the generated files
-	$(GO) test ./internal/archtest -run '^TestDependencies$$' -update
+	$(GO) test ./internal/archtest -run '^TestDependenciesAreListedWithTheirLicences$$' -update
 
 .PHONY: lint
 lint: $(BIN)/gofumpt $(BIN)/staticcheck
