@@ -1,0 +1,92 @@
+package config
+
+import (
+	"errors"
+	"io"
+	"reflect"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/hedgewatch/hedgewatch/internal/collector/host"
+	"github.com/hedgewatch/hedgewatch/internal/collector/process"
+)
+
+// section is a part of the file that Prometheus does not know.
+type section struct {
+	key string
+	// load reads the section into the configuration; n is nil if the file has none.
+	load func(l *loader, n *node)
+	// show returns the section as it stands in Config.Text; nil leaves it out.
+	show func(c *Config) any
+}
+
+// sections is the one place that knows all of ours.
+func sections() []section {
+	return []section{
+		{"alertmanager", (*loader).alertmanager, showAlertmanager},
+		{"host", (*loader).host, showHost},
+		{"mixin", (*loader).mixin, showMixin},
+	}
+}
+
+// Mixin is the `mixin` section: the rules that hedgewatch ships.
+type Mixin struct {
+	// Enabled is true if the file has the section.
+	Enabled bool `yaml:"-"`
+	// Disable names alerts and groups to leave out.
+	Disable []string `yaml:"disable"`
+}
+
+// hostSection is the `host` section, of which two packages have a share.
+type hostSection struct {
+	host.Config `yaml:",inline"`
+	Processes   []process.Group `yaml:"processes"`
+}
+
+func (s hostSection) processes() process.Config {
+	return process.Config{Groups: s.Processes, ProcFS: s.Path.ProcFS, ScrapeInterval: s.ScrapeInterval}
+}
+
+func (s hostSection) validate() error {
+	return errors.Join(s.Config.Validate(), s.processes().Validate())
+}
+
+func (l *loader) host(n *node) {
+	s := decode(l, n, hostSection{Config: host.DefaultConfig()}, hostSection.validate)
+	l.config.Host, l.config.Processes = s.Config, s.processes()
+}
+
+func showHost(c *Config) any {
+	return hostSection{Config: c.Host, Processes: c.Processes.Groups}
+}
+
+func (l *loader) mixin(n *node) {
+	l.config.Mixin = decode(l, n, Mixin{Enabled: n != nil}, func(Mixin) error { return nil })
+}
+
+func showMixin(c *Config) any {
+	if !c.Mixin.Enabled {
+		return nil
+	}
+	return c.Mixin
+}
+
+// decode reads a section over its defaults and reports what is wrong with it.
+func decode[T any](l *loader, n *node, defaults T, validate func(T) error) T {
+	if n == nil || n.isNull() {
+		return defaults
+	}
+	var value T
+	d := diagnosis{root: n, typ: reflect.TypeFor[T](), secrets: &l.secrets, load: func(text string) error {
+		value = defaults
+		dec := yaml.NewDecoder(strings.NewReader(text))
+		dec.KnownFields(true)
+		if err := dec.Decode(&value); err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		return validate(value)
+	}}
+	l.errs = append(l.errs, d.run()...)
+	return value
+}
