@@ -16,9 +16,17 @@ import (
 // A Rule is one promise that can be checked by reading the tree.
 type Rule struct {
 	// Name names the rule's fixture too: testdata/<Name>.txtar.
-	Name string
-	// Check returns every place that breaks the promise.
-	Check func(*Tree) []Problem
+	Name  string
+	check func(*Tree) []Problem
+}
+
+// Check returns every place that breaks the promise, in the order of the tree.
+func (r Rule) Check(t *Tree) []Problem {
+	problems := r.check(t)
+	slices.SortFunc(problems, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Message, b.Message))
+	})
+	return problems
 }
 
 // A Problem is a place that breaks a rule and what to do about it.
@@ -51,13 +59,4 @@ func Rules() []Rule {
 		{"targets", checkTargets},
 		{"todos", checkTODOs},
 	}
-}
-
-// sorted puts problems in the order of the tree, so that output does not depend
-// on the order of a map.
-func sorted(problems []Problem) []Problem {
-	slices.SortFunc(problems, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Message, b.Message))
-	})
-	return problems
 }

@@ -77,5 +77,5 @@ func checkADRs(t *Tree) []Problem {
 			problems = append(problems, Problem{File: index, Message: "does not link to " + path.Base(name)})
 		}
 	}
-	return sorted(problems)
+	return problems
 }

@@ -89,7 +89,7 @@ func checkFloors(t *Tree) []Problem {
 			problems = append(problems, Problem{architecture, row.line, fmt.Sprintf("%s does not exist; remove it or move it to the planned packages", name)})
 		}
 	}
-	return sorted(problems)
+	return problems
 }
 
 func (t *Tree) checkImports(table floorTable, p *Package, floor int) []Problem {

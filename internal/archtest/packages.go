@@ -33,7 +33,7 @@ func checkComments(t *Tree) []Problem {
 			problems = append(problems, Problem{File: p.Dir, Message: "has no package comment; say what it is for, what it is not for, and which type to start with"})
 		}
 	}
-	return sorted(problems)
+	return problems
 }
 
 func judgeComment(p *Package, text string) string {

@@ -48,7 +48,7 @@ func checkState(t *Tree) []Problem {
 			problems = append(problems, t.checkAssignments(f, variables)...)
 		}
 	}
-	return sorted(problems)
+	return problems
 }
 
 func packageVariables(p *Package) map[string]bool {

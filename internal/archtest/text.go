@@ -58,5 +58,5 @@ func checkRunbooks(t *Tree) []Problem {
 			problems = append(problems, Problem{File: name, Message: "is the runbook of an alert that mixin/rules does not have"})
 		}
 	}
-	return sorted(problems)
+	return problems
 }
