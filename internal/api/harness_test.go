@@ -92,7 +92,7 @@ type system struct {
 // newSystem builds the parts and fills the database: fills_total with 20
 // samples, an exemplar and a target each, latency_seconds as a native
 // histogram, and a series that has ended.
-func newSystem(t *testing.T) *system {
+func newSystem(t testing.TB) *system {
 	t.Helper()
 	s := &system{dir: t.TempDir(), reg: prometheus.NewRegistry()}
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -159,7 +159,7 @@ func newSystem(t *testing.T) *system {
 
 // scraping runs a real scrape manager with one target, so that targets and
 // their metadata have something to show.
-func scraping(t *testing.T, logger *slog.Logger, reg prometheus.Registerer, cfg *promconfig.Config) *scrape.Manager {
+func scraping(t testing.TB, logger *slog.Logger, reg prometheus.Registerer, cfg *promconfig.Config) *scrape.Manager {
 	t.Helper()
 	manager, err := scrape.NewManager(&scrape.Options{DiscoveryReloadOnStartup: true}, logger, nil, nil, discard{}, reg)
 	must(t, err)
@@ -187,7 +187,7 @@ func (discard) Append(storage.SeriesRef, labels.Labels, int64, int64, float64, *
 func (discard) Commit() error   { return nil }
 func (discard) Rollback() error { return nil }
 
-func fill(t *testing.T, db *tsdb.DB) {
+func fill(t testing.TB, db *tsdb.DB) {
 	t.Helper()
 	app := db.Appender(context.Background())
 	fills := labels.FromStrings("__name__", "fills_total", "job", "engine", "instance", "e:1")
@@ -238,7 +238,7 @@ func (s *system) start(t *testing.T) (base string, stop func() error) {
 }
 
 // handler is the system without a listener.
-func (s *system) handler(t *testing.T) http.Handler {
+func (s *system) handler(t testing.TB) http.Handler {
 	t.Helper()
 	server, err := api.New(s.cfg, s.deps)
 	must(t, err)
@@ -287,7 +287,7 @@ func must(t testing.TB, err error) {
 }
 
 // eventually polls for what another goroutine is about to do.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
 	for !ok() {
