@@ -42,7 +42,7 @@ run: build ## watch this host and hedgewatch itself, on http://127.0.0.1:9090
 test: lint test-go test-rules test-examples ## every test; what CI runs
 
 .PHONY: check
-check: lint ## format, lint, fast tests, generated files, go.mod: before a commit
+check: lint $(BIN)/promtool $(BIN)/amtool ## format, lint, fast tests, generated files, go.mod: before a commit
 	$(call stage,go test without the race detector)
 	$(GO) test -vet=off -short $(TEST_FLAGS) ./...
 	@$(MAKE) test-rules
