@@ -61,7 +61,7 @@ func (l *loader) alertmanagerFile(section, file *node) (*node, string) {
 	path := commoncfg.JoinDir(l.dir, file.scalar.text)
 	text, err := os.ReadFile(path)
 	if err != nil {
-		l.errs = append(l.errs, l.at(file, l.secrets.clean(file, "read Alertmanager's configuration: "+err.Error()+"; create the file, or correct the path")))
+		l.fail(file, "%s; create the file, or correct the path", l.secrets.clean(file, "read Alertmanager's configuration: "+err.Error()))
 		return nil, ""
 	}
 	errsBefore := len(l.errs)

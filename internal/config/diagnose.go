@@ -34,8 +34,9 @@ type diagnosis struct {
 	typ     reflect.Type
 	secrets *secrets
 
-	checks int
-	errs   Errors
+	checks   int
+	reported []problem
+	errs     Errors
 }
 
 // run hides everything that is wrong below the root and returns the errors.
@@ -52,38 +53,42 @@ func (d *diagnosis) run() Errors {
 	return d.errs
 }
 
-// reportLocated deals with the problems of which the library names the line.
+// reportLocated deals with the problems of which the library names the place.
 func (d *diagnosis) reportLocated(found []problem) bool {
-	any := false
-	for _, p := range found {
-		if p.at == nil || p.at == d.root {
-			continue
-		}
-		d.report(p)
-		any = true
+	located := slices.DeleteFunc(slices.Clone(found), func(p problem) bool { return p.at == nil || p.at == d.root })
+	for i := range located {
+		located[i].follows = located[i].at.hurt
 	}
-	return any
+	for _, p := range located {
+		d.report(p)
+	}
+	return len(located) > 0
 }
 
 func (d *diagnosis) reportCulprit(p problem) {
-	at := d.blame(p.message)
-	// A part that lost a piece of itself to an earlier error may miss just
-	// that piece; the earlier error is the one to correct.
-	if at.hurt {
-		at.hide()
-		return
-	}
-	d.report(problem{at: at, message: p.message})
+	p.at = d.blame(p.message)
+	p.follows = p.at.hurt
+	d.report(p)
 }
 
 func (d *diagnosis) report(p problem) {
-	d.errs = append(d.errs, Error{
+	defer p.at.hide()
+	if p.follows {
+		return
+	}
+	err := Error{
 		File: p.at.root().file,
 		Line: p.at.line,
 		Key:  p.at.path() + p.below,
-		Err:  d.secrets.clean(p.at, d.explain(p.at, p.message)),
-	})
-	p.at.hide()
+		Err:  errors.New(d.secrets.clean(p.at, d.explain(p.at, p.message)) + advice(p.message)),
+	}
+	for _, other := range d.reported {
+		if other.at.source == p.at.source && other.message == p.message && p.at.source != nil {
+			return // The same text, by way of another alias.
+		}
+	}
+	d.reported = append(d.reported, p)
+	d.errs = append(d.errs, err)
 }
 
 // problem is one complaint and the part of the file that it is about.
@@ -91,6 +96,9 @@ type problem struct {
 	at      *node  // nil if the library does not say
 	below   string // the rest of the key, where the file does not have it
 	message string
+	// follows says that the part lost a piece of itself to an earlier error
+	// and may miss just that; the earlier error is the one to correct.
+	follows bool
 }
 
 // check loads what is not hidden.
@@ -135,90 +143,150 @@ func (d *diagnosis) locate(message string) problem {
 
 // blame returns the smallest part of the tree that causes the message.
 func (d *diagnosis) blame(message string) *node {
-	var set []*node // what blame hides, to be shown again
-	defer func() {
-		for _, n := range set {
-			n.hidden = false
-		}
-	}()
-	hide := func(ns ...*node) {
-		for _, n := range ns {
-			n.hidden = true
-		}
-		set = append(set, ns...)
+	s := search{d: d, message: message}
+	defer s.showAll()
+	if culprit := s.below(d.root); culprit != nil {
+		return culprit
 	}
-
-	at := d.root
-	for {
-		visible := make([]*node, 0, len(at.children))
-		for _, c := range at.children {
-			if !c.hidden {
-				visible = append(visible, c)
-			}
-		}
-		var next *node
-		if at.kind == sequenceKind {
-			next = d.firstElement(visible, message, hide)
-		} else {
-			next = d.culpritKey(visible, message, hide)
-		}
-		if next == nil || d.checks >= maxChecks {
-			return at
-		}
-		at = next
-	}
+	return d.root
 }
 
-// firstElement returns the element with which the message first appears. The
-// elements after it are hidden, and those before it if it needs none of them.
-func (d *diagnosis) firstElement(elements []*node, message string, hide func(...*node)) *node {
-	k := sort.Search(len(elements), func(k int) bool {
-		return d.persistsWithout(message, elements[k:])
-	})
-	if k == 0 {
+// A search looks for the cause of a message. On its way down it hides what the
+// message does not need, level by level, so that other errors do not disturb.
+type search struct {
+	d       *diagnosis
+	message string
+	levels  [][]*node
+}
+
+// below returns the smallest culprit below n, or nil if it is n itself.
+func (s *search) below(n *node) *node {
+	if s.d.checks >= maxChecks {
 		return nil
 	}
-	hide(elements[k:]...)
-	if before := elements[:k-1]; d.persistsWithout(message, before) {
-		hide(before...)
+	children := slices.Clone(n.children)
+	children = slices.DeleteFunc(children, func(c *node) bool { return c.hidden })
+	if n.kind == sequenceKind {
+		return s.orBelow(s.firstElement(children))
 	}
-	return elements[k-1]
-}
-
-// culpritKey hides the keys that the message does not need and returns the one
-// that, left out, leaves no error at all; the last of them if there are more.
-func (d *diagnosis) culpritKey(keys []*node, message string, hide func(...*node)) *node {
-	var needed []*node
-	for _, c := range keys {
-		if d.persistsWithout(message, []*node{c}) {
-			hide(c)
-		} else {
-			needed = append(needed, c)
+	needed := s.needed(children)
+	var culprit *node
+	for _, c := range needed {
+		if s.cleanWithout(c) && (culprit == nil || s.mentions(c) || !s.mentions(culprit)) {
+			culprit = c
 		}
 	}
+	if culprit != nil || len(needed) == 1 {
+		if culprit == nil {
+			culprit = needed[0]
+		}
+		return s.orBelow(culprit)
+	}
+	// Each of them is needed for other reasons too: it is a part of one.
 	for _, c := range slices.Backward(needed) {
-		c.hidden = true
-		clean := len(d.check()) == 0
-		c.hidden = false
-		if clean {
-			return c
+		depth := len(s.levels)
+		if part := s.below(c); part != nil && s.cleanWithout(part) {
+			return part
 		}
-	}
-	if len(needed) == 1 {
-		return needed[0]
+		s.showFrom(depth)
 	}
 	return nil
 }
 
-func (d *diagnosis) persistsWithout(message string, ns []*node) bool {
-	for _, n := range ns {
-		n.hidden = true
+func (s *search) orBelow(n *node) *node {
+	if n == nil {
+		return nil
 	}
-	found := d.check()
-	for _, n := range ns {
-		n.hidden = false
+	if part := s.below(n); part != nil {
+		return part
 	}
-	return slices.ContainsFunc(found, func(p problem) bool { return p.message == message })
+	return n
+}
+
+// firstElement returns the element with which the message first appears. The
+// elements after it are hidden, and those before it if it needs none of them.
+func (s *search) firstElement(elements []*node) *node {
+	k := sort.Search(len(elements), func(k int) bool { return s.persistsWithout(elements[k:]) })
+	if k == 0 {
+		return nil
+	}
+	s.hide(elements[k:])
+	if before := elements[:k-1]; s.persistsWithout(before) {
+		s.hide(before)
+	}
+	return elements[k-1]
+}
+
+// needed hides the keys that the message does not need and returns the others.
+func (s *search) needed(keys []*node) []*node {
+	var needed, others []*node
+	for _, c := range keys {
+		if s.persistsWithout([]*node{c}) {
+			c.hidden = true
+			others = append(others, c)
+		} else {
+			needed = append(needed, c)
+		}
+	}
+	s.hide(others)
+	return needed
+}
+
+// mentions reports whether the message has the key of n in it.
+func (s *search) mentions(n *node) bool {
+	return strings.Contains(s.message, n.key.text) || strings.Contains(s.message, strings.ReplaceAll(n.key.text, "_", " "))
+}
+
+// cleanWithout reports whether no error is left without n. What the message
+// does not need may be needed for that, so it is shown again step by step:
+// keys first, for one may require another, and other elements last.
+func (s *search) cleanWithout(n *node) bool {
+	n.hidden = true
+	defer func() { n.hidden = false }()
+	levels := slices.Clone(s.levels)
+	slices.Reverse(levels)
+	slices.SortStableFunc(levels, func(a, b []*node) int { return int(a[0].parent.kind) - int(b[0].parent.kind) })
+	clean := len(s.d.check()) == 0
+	for _, level := range levels {
+		if clean {
+			break
+		}
+		setHidden(level, false)
+		clean = len(s.d.check()) == 0
+	}
+	for _, level := range s.levels {
+		setHidden(level, true)
+	}
+	return clean
+}
+
+func (s *search) persistsWithout(ns []*node) bool {
+	setHidden(ns, true)
+	found := s.d.check()
+	setHidden(ns, false)
+	return slices.ContainsFunc(found, func(p problem) bool { return p.message == s.message })
+}
+
+func (s *search) hide(ns []*node) {
+	setHidden(ns, true)
+	if len(ns) > 0 {
+		s.levels = append(s.levels, ns)
+	}
+}
+
+func (s *search) showAll() { s.showFrom(0) }
+
+func (s *search) showFrom(level int) {
+	for _, ns := range s.levels[level:] {
+		setHidden(ns, false)
+	}
+	s.levels = s.levels[:level]
+}
+
+func setHidden(ns []*node, hidden bool) {
+	for _, n := range ns {
+		n.hidden = hidden
+	}
 }
 
 // complaint is a message of a library and the line of the rendered text that
@@ -260,7 +328,7 @@ func split(err error) []complaint {
 	}
 	if rule := (*rulefmt.Error)(nil); errors.As(err, &rule) {
 		if cause := errors.Unwrap(&rule.Err); cause != nil {
-			all[0].message = fmt.Sprintf("rule %q: %v", rule.RuleName, cause)
+			all[0].message = cause.Error()
 		}
 	}
 	return all

@@ -16,42 +16,47 @@ var (
 	typeNamePlain = regexp.MustCompile(`^[*]*(u?int|float)\d*$`)
 )
 
-// explain rewrites a library's message about n in the words of the file, and
-// adds what to do where that is known.
+// explain rewrites a library's message about n in the words of the file.
 func (d *diagnosis) explain(n *node, message string) string {
 	if unknownField.MatchString(message) {
 		return d.unknownKey(n)
 	}
-	if m := cannotDecode.FindStringSubmatch(message); m != nil {
-		if n.written != "" {
-			m[1], m[2] = "str", n.written
-		}
-		return fmt.Sprintf("got %s, want %s", gotten(m[1], m[2]), wanted(m[3]))
+	m := cannotDecode.FindStringSubmatch(message)
+	if m == nil {
+		return message
 	}
-	for _, a := range advice() {
-		if strings.Contains(message, a.says) {
-			return message + "; " + a.todo
-		}
+	tag, value, typ := m[1], m[2], m[3]
+	switch {
+	case n.written != "":
+		tag, value = "str", n.written
+	case n.kind == scalarKind:
+		value = n.scalar.text // The library shortens it.
 	}
-	return message
+	return fmt.Sprintf("got %s, want %s", gotten(tag, value), wanted(typ))
 }
 
-// advice is what to do about messages that do not say it.
-func advice() []struct{ says, todo string } {
-	return []struct{ says, todo string }{
-		{"not a valid duration string", "write a number with a unit, such as 15s, 5m or 1h30m"},
-		{"unknown unit", "write a number with a unit, such as 15s, 5m or 1h30m"},
-		{"missing unit", "write a number with a unit, such as 15s, 5m or 1h30m"},
-		{"scrape timeout greater than scrape interval", "make scrape_timeout at most scrape_interval"},
-		{"found multiple scrape configs with job name", "give each job a name of its own"},
-		{"job_name is empty", "add `job_name: name`"},
-		{"is not a valid hostname", "give host:port only; scheme and path go into `scheme` and `metrics_path`"},
-		{"error parsing regexp", "see https://github.com/google/re2/wiki/Syntax"},
-		{"undefined receiver", "add it under `receivers`, or correct the name"},
-		{"undefined time interval", "add it under `time_intervals`, or correct the name"},
-		{"no route provided", "add `route: {receiver: name}`"},
-		{"no routes provided", "add `route: {receiver: name}`"},
+// advice says what to do about a library's message, where that is known.
+func advice(message string) string {
+	const duration = "; write a number with a unit, such as 15s, 5m or 1h30m"
+	for _, a := range [][2]string{
+		{"not a valid duration string", duration},
+		{"unknown unit", duration},
+		{"missing unit", duration},
+		{"scrape timeout greater than scrape interval", "; make scrape_timeout at most scrape_interval"},
+		{"found multiple scrape configs with job name", "; give each job a name of its own"},
+		{"job_name is empty", "; add `job_name: name`"},
+		{"is not a valid hostname", "; give host:port only, scheme and path go into `scheme` and `metrics_path`"},
+		{"error parsing regexp", "; see https://github.com/google/re2/wiki/Syntax"},
+		{"undefined receiver", "; add it under `receivers`, or correct the name"},
+		{"undefined time interval", "; add it under `time_intervals`, or correct the name"},
+		{"no route provided", "; add `route: {receiver: name}`"},
+		{"no routes provided", "; add `route: {receiver: name}`"},
+	} {
+		if strings.Contains(message, a[0]) {
+			return a[1]
+		}
 	}
+	return ""
 }
 
 func gotten(tag, value string) string {
@@ -103,6 +108,9 @@ func (d *diagnosis) unknownKey(n *node) string {
 	}
 	if d.root.parent == nil && slices.Contains(keysOf(d.typ), key) {
 		return "unknown key here; it belongs to the top level of the file"
+	}
+	if len(known) > 0 && len(known) <= 12 {
+		return "unknown key; there are " + strings.Join(known, ", ")
 	}
 	return "unknown key; remove it, or see docs/configuration.md"
 }
@@ -193,10 +201,15 @@ func keysOf(typ reflect.Type) []string {
 
 // nearest returns the known word that is a slip away from the given one, or "".
 func nearest(word string, known []string) string {
-	best, most := "", max(1, len(word)/3)+1
+	best, most := "", (len(word)+2)/3+1
 	for _, k := range known {
 		if d := edits(word, k); d < most {
 			best, most = k, d
+		}
+	}
+	for _, k := range known {
+		if best == "" && len(word) > 2 && strings.HasPrefix(k, word) {
+			best = k
 		}
 	}
 	return best

@@ -1,12 +1,14 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -33,6 +35,8 @@ type node struct {
 	tag      string
 	scalar   scalar
 	children []*node
+	// source is shared by the copies that aliases make.
+	source *yaml.Node
 
 	// written is the scalar as the file has it if it held references to
 	// secrets, which scalar.text no longer does.
@@ -66,6 +70,8 @@ func (n *node) path() string {
 		return ""
 	case n.parent.kind == sequenceKind:
 		return n.parent.path() + "[" + strconv.Itoa(n.index) + "]"
+	case n.key.text == "":
+		return n.parent.path() + `[""]`
 	case n.parent.parent == nil:
 		return n.key.text
 	default:
@@ -141,7 +147,7 @@ var yamlLine = regexp.MustCompile(`^(?:yaml: )?line (\d+): (?s)(.*)$`)
 // parse reads one YAML document. The tree is nil if the file is empty or not
 // YAML at all; errors that leave a usable tree (repeated keys) come with it.
 func parse(file string, text []byte) (*node, Errors) {
-	dec := yaml.NewDecoder(strings.NewReader(string(text)))
+	dec := yaml.NewDecoder(bytes.NewReader(text))
 	var doc, next yaml.Node
 	err := dec.Decode(&doc)
 	if errors.Is(err, io.EOF) {
@@ -156,12 +162,14 @@ func parse(file string, text []byte) (*node, Errors) {
 		return nil, Errors{{File: file, Line: next.Content[0].Line, Err: errors.New(
 			"a second YAML document begins here; put everything into one document, without ---")}}
 	default:
-		return nil, Errors{syntaxError(file, err)}
+		return nil, Errors{syntaxError(file, text, err)}
 	}
 
 	b := builder{file: file, open: map[*yaml.Node]bool{}}
-	root := b.build(doc.Content[0], nil)
-	root.file = file
+	root := b.build(doc.Content[0], &node{file: file})
+	if b.count >= maxNodes {
+		return nil, b.errs
+	}
 	if root.isNull() {
 		return nil, b.errs
 	}
@@ -173,11 +181,15 @@ func parse(file string, text []byte) (*node, Errors) {
 	return root, b.errs
 }
 
-func syntaxError(file string, err error) Error {
+func syntaxError(file string, text []byte, err error) Error {
 	e := Error{File: file, Err: fmt.Errorf("not valid YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))}
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 		e.Line, _ = strconv.Atoi(m[1]) // The expression matches digits only.
 		e.Err = fmt.Errorf("not valid YAML: %s; look at this line and the one before it", m[2])
+	} else if !utf8.Valid(text) {
+		valid := bytes.ToValidUTF8(text, []byte{0xff})
+		e.Line = 1 + bytes.Count(valid[:bytes.IndexByte(valid, 0xff)], []byte("\n"))
+		e.Err = errors.New("not valid YAML: this line is not UTF-8 text")
 	}
 	return e
 }
@@ -196,11 +208,15 @@ func (b *builder) fail(n *node, format string, args ...any) {
 	n.hide()
 }
 
-func (b *builder) build(y *yaml.Node, parent *node) *node {
+// build fills n, which has its place in the tree, with the value y.
+func (b *builder) build(y *yaml.Node, n *node) *node {
 	for y.Kind == yaml.AliasNode {
 		y = y.Alias
 	}
-	n := &node{parent: parent, line: y.Line}
+	n.source = y
+	if n.line == 0 || y.Kind == yaml.ScalarNode && y.Value != "" {
+		n.line = y.Line
+	}
 	b.count++
 	switch {
 	case b.count == maxNodes:
@@ -224,9 +240,7 @@ func (b *builder) build(y *yaml.Node, parent *node) *node {
 	case yaml.SequenceNode:
 		n.kind = sequenceKind
 		for i, c := range y.Content {
-			child := b.build(c, n)
-			child.index = i
-			n.children = append(n.children, child)
+			n.children = append(n.children, b.build(c, &node{parent: n, index: i}))
 		}
 	default:
 		n.scalar = scalarOf(y)
@@ -237,27 +251,21 @@ func (b *builder) build(y *yaml.Node, parent *node) *node {
 func (b *builder) mapping(y *yaml.Node, n *node) {
 	first := make(map[string]int, len(y.Content)/2) // key → line
 	for i := 0; i+1 < len(y.Content); i += 2 {
-		k := y.Content[i]
+		k, keyLine := y.Content[i], y.Content[i].Line
 		for k.Kind == yaml.AliasNode {
 			k = k.Alias
 		}
-		child := b.build(y.Content[i+1], n)
-		child.key = scalarOf(k)
-		if child.kind != scalarKind || child.isNull() {
-			child.line = y.Content[i].Line
-		}
+		child := b.build(y.Content[i+1], &node{parent: n, key: scalarOf(k), line: keyLine})
 		n.children = append(n.children, child)
-		if k.Kind != yaml.ScalarNode {
-			b.fail(child, "a key must be a single word, not a list or a mapping")
-			continue
-		}
 		line, repeated := first[k.Value]
-		if repeated && k.Value != "<<" {
-			child.line = y.Content[i].Line
+		switch {
+		case k.Kind != yaml.ScalarNode:
+			b.fail(child, "a key must be a single word, not a list or a mapping")
+		case repeated && k.Value != "<<":
 			b.fail(child, "the key is already given in line %d; keep one of them", line)
-			continue
+		default:
+			first[k.Value] = keyLine
 		}
-		first[k.Value] = y.Content[i].Line
 	}
 }
 

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -18,6 +17,9 @@ import (
 // reference matches the two forms that stand for a secret: ${env:NAME} and
 // ${file:/path}. Prometheus' own $1, ${1} and ${VAR} do not match.
 var reference = regexp.MustCompile(`\$\{(env|file):([^}]*)\}`)
+
+// quotedText is where messages put the value that they complain about.
+var quotedText = regexp.MustCompile("\"[^\"]*\"|`[^`]*`")
 
 // maxSecretBytes bounds what a ${file:…} may hold.
 const maxSecretBytes = 1 << 20
@@ -127,18 +129,24 @@ func readSecret(path, dir string) (string, error) {
 
 // clean removes secrets from a library's message about n. What it cannot
 // remove for certain, such as a shortened value, it withholds altogether.
-func (s *secrets) clean(n *node, message string) error {
+func (s *secrets) clean(n *node, message string) string {
 	message = s.hide(message, 4)
 	if n.written == "" {
 		if s.quotes(message, 12) {
-			return errors.New("not accepted; the reason is not shown because it quotes a secret")
+			return "not accepted; the reason is not shown because it quotes a secret"
 		}
-		return errors.New(message)
+		return message
 	}
-	if message = s.hide(message, 1); s.quotes(message, 3) {
-		return fmt.Errorf("the value of %s is not accepted here", n.written)
+	message = quotedText.ReplaceAllStringFunc(s.hide(message, 1), func(quoted string) string {
+		if s.quotes(quoted, 2) {
+			return `"…"`
+		}
+		return quoted
+	})
+	if s.quotes(message, 3) {
+		return fmt.Sprintf("the value of %s is not accepted here", n.written)
 	}
-	return errors.New(message)
+	return message
 }
 
 // hide replaces secrets of at least minLen bytes in text by their references.

@@ -45,7 +45,7 @@ func (l *loader) warn(root *node) {
 
 // warning is an Error that stops nothing.
 func (l *loader) warning(n *node, format string, args ...any) {
-	err := l.secrets.clean(n, fmt.Sprintf(format, args...))
+	err := errors.New(l.secrets.clean(n, fmt.Sprintf(format, args...)))
 	l.config.Warnings = append(l.config.Warnings, l.at(n, err).Error())
 }
 
