@@ -26,20 +26,28 @@ func (l *loader) alertmanager(n *node) {
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs // Joined twice, as for shared settings, it stays right.
 	}
-	var cfg alerting.Config
+	parse := func(text string) (alerting.Config, error) {
+		c, err := amconfig.Load(text)
+		if err == nil {
+			resolvePaths(c, dir)
+		}
+		return alerting.Config{Alertmanager: c}, err
+	}
 	d := diagnosis{root: n, typ: reflect.TypeFor[amconfig.Config](), secrets: &l.secrets, load: func(text string) error {
-		parsed, err := amconfig.Load(text)
+		// Validate builds the receivers, and some write into their configuration.
+		trial, err := parse(text)
 		if err != nil {
 			return err
 		}
-		resolvePaths(parsed, dir)
-		cfg = alerting.Config{Alertmanager: parsed}
-		return cfg.Validate()
+		return trial.Validate()
 	}}
 	l.errs = append(l.errs, d.run()...)
 	l.matches(n.get("templates"), dir, func(*node, string) {})
-	l.config.Alerting = &cfg
 	l.warnMissingFiles(n, dir)
+	text, _ := render(n)
+	if cfg, err := parse(text); err == nil {
+		l.config.Alerting = &cfg
+	}
 }
 
 // alertmanagerFile returns the root of the file that config_file names, and

@@ -119,7 +119,7 @@ func (d *diagnosis) unknownKey(n *node) string {
 func (d *diagnosis) keys(n *node) []string {
 	typ := d.typ
 	var path []*node
-	for p := n; p != nil && p != d.root; p = p.parent {
+	for p := n; p != d.root && p.parent != nil; p = p.parent {
 		path = append(path, p)
 	}
 	for _, p := range slices.Backward(path) {
