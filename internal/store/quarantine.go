@@ -42,7 +42,8 @@ type QuarantinedFile struct {
 	// Found says what is wrong with it, Lost what is missing from queries.
 	Found string `json:"found"`
 	Lost  string `json:"lost"`
-	// MinTime and MaxTime bound the samples affected; zero if unknown.
+	// MinTime and MaxTime bound the samples affected; zero on a side that is
+	// unknown or open.
 	MinTime time.Time `json:"minTime,omitzero"`
 	MaxTime time.Time `json:"maxTime,omitzero"`
 	// Time is when it was set aside.
@@ -118,7 +119,10 @@ func (q *quarantine) add(f QuarantinedFile, source string, place func(from, to s
 	}
 	attrs := []any{"kind", f.Kind, "file", f.From, "quarantine", f.Path, "found", f.Found, "lost", f.Lost}
 	if !f.MinTime.IsZero() {
-		attrs = append(attrs, "from", f.MinTime, "to", f.MaxTime)
+		attrs = append(attrs, "minTime", f.MinTime)
+	}
+	if !f.MaxTime.IsZero() {
+		attrs = append(attrs, "maxTime", f.MaxTime)
 	}
 	q.logger.Error("Damaged storage file set aside", attrs...)
 	return nil
@@ -140,10 +144,13 @@ func (*quarantine) write(dir string, f QuarantinedFile) error {
 
 func readme(f QuarantinedFile) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Set aside at %s, because it is damaged.\n\nIt was:    %s\nFound:     %s\nLost:      %s\n",
+	fmt.Fprintf(&b, "Set aside at %s, because it is damaged.\n\nIt was:     %s\nFound:      %s\nLost:       %s\n",
 		f.Time.Format(time.RFC3339), f.From, f.Found, f.Lost)
 	if !f.MinTime.IsZero() {
-		fmt.Fprintf(&b, "Time span: %s to %s\n", f.MinTime.Format(time.RFC3339), f.MaxTime.Format(time.RFC3339))
+		fmt.Fprintf(&b, "Not before: %s\n", f.MinTime.Format(time.RFC3339))
+	}
+	if !f.MaxTime.IsZero() {
+		fmt.Fprintf(&b, "Not after:  %s\n", f.MaxTime.Format(time.RFC3339))
 	}
 	b.WriteString("\n" + howTo[f.Kind] + "\n\nNothing here is read any more. When you no longer need it, remove this directory.\n")
 	return b.String()

@@ -100,7 +100,9 @@ func salvage(path, dir string, fence bool) (_ salvaged, err error) {
 	records := 0
 	seg := newSegment(f)
 	for seg.next() && err == nil {
-		w.see(seg.rec, len(seg.damages))
+		if !w.see(seg.rec, len(seg.damages)) {
+			continue
+		}
 		err = out.Log(seg.rec)
 		records++
 	}
@@ -126,8 +128,9 @@ func newWitness() *witness {
 	return &witness{dec: record.NewDecoder(nil, promslog.NewNopLogger())}
 }
 
-// see looks at a record that has so many places of damage before it.
-func (w *witness) see(rec []byte, damages int) {
+// see looks at a record that has so many places of damage before it. It
+// returns false for one that the library would stumble over.
+func (w *witness) see(rec []byte, damages int) bool {
 	if damages > w.damages {
 		w.damages, w.after = damages, 0
 	}
@@ -135,7 +138,7 @@ func (w *witness) see(rec []byte, damages int) {
 	case record.Series:
 		series, err := w.dec.Series(rec, w.series[:0])
 		if err != nil {
-			return
+			return false
 		}
 		w.series = series
 		for _, s := range series {
@@ -143,8 +146,11 @@ func (w *witness) see(rec []byte, damages int) {
 		}
 	case record.Samples, record.SamplesV2:
 		samples, err := w.dec.Samples(rec, w.samples[:0])
-		if err != nil || len(samples) == 0 {
-			return
+		if err != nil {
+			return false
+		}
+		if len(samples) == 0 {
+			return true
 		}
 		w.samples = samples
 		for _, s := range samples {
@@ -157,15 +163,19 @@ func (w *witness) see(rec []byte, damages int) {
 			w.after = samples[0].T
 		}
 	}
+	return true
 }
 
-// gap is the time between the samples before the first and after the last
-// damage; zero if either is missing.
+// gap is when the samples before the first and after the last damage were
+// taken; zero where there are none.
 func (w *witness) gap() (before, after time.Time) {
-	if w.before == 0 || w.after == 0 {
-		return time.Time{}, time.Time{}
+	if w.before != 0 {
+		before = time.UnixMilli(w.before).UTC()
 	}
-	return time.UnixMilli(w.before).UTC(), time.UnixMilli(w.after).UTC()
+	if w.after != 0 {
+		after = time.UnixMilli(w.after).UTC()
+	}
+	return before, after
 }
 
 // fence is a series record that keeps the references of lost series from being

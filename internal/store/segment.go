@@ -2,6 +2,7 @@ package store
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -52,10 +53,10 @@ type segment struct {
 	table  *crc32.Table
 	decBuf compression.DecodeBuffer
 
-	page []byte
-	base int64 // Offset of page in the segment.
-	pos  int   // In page.
-	end  bool
+	page   [pageBytes]byte
+	base   int64 // Offset of page in the segment.
+	filled int   // Bytes of page that are in the file; the library reads the rest as zeros.
+	pos    int   // In page.
 
 	frags   []byte // Data of the record that is being put together.
 	started int64  // Offset of its first fragment; -1 if none has begun.
@@ -71,7 +72,8 @@ func newSegment(r io.Reader) *segment {
 		r:       bufio.NewReaderSize(r, 32*pageBytes),
 		table:   crc32.MakeTable(crc32.Castagnoli),
 		decBuf:  compression.NewSyncDecodeBuffer(),
-		page:    make([]byte, 0, pageBytes),
+		base:    -pageBytes,
+		pos:     pageBytes,
 		started: -1,
 	}
 }
@@ -79,7 +81,7 @@ func newSegment(r io.Reader) *segment {
 // next finds the next intact record.
 func (s *segment) next() bool {
 	for s.err == nil {
-		if s.pos >= len(s.page) && !s.fill() {
+		if s.pos >= pageBytes && !s.fill() {
 			if s.err == nil && s.started >= 0 {
 				s.damage(s.started, "the last record is cut off", true)
 			}
@@ -94,19 +96,17 @@ func (s *segment) next() bool {
 
 // fill reads the next page. The last one may be short.
 func (s *segment) fill() bool {
-	if s.end {
+	n, err := io.ReadFull(s.r, s.page[:])
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		s.err = err
 		return false
 	}
-	s.base += int64(len(s.page))
-	n, err := io.ReadFull(s.r, s.page[:pageBytes])
-	s.page, s.pos = s.page[:n], 0
-	switch {
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		s.end = true
-	case err != nil:
-		s.err = err
+	if n == 0 {
+		return false
 	}
-	return n > 0 && s.err == nil
+	clear(s.page[n:])
+	s.base, s.filled, s.pos = s.base+pageBytes, n, 0
+	return true
 }
 
 // fragment reads one and reports whether it ends a record.
@@ -115,25 +115,22 @@ func (s *segment) fragment() bool {
 	rest := s.page[s.pos:]
 	typ := rest[0] & fragTypeMask
 	if typ == fragNone {
-		s.pos = len(s.page)
-		for _, b := range rest {
-			if b != 0 {
-				s.damage(at, "data where the page should be empty", false)
-				break
-			}
+		s.pos = pageBytes
+		if len(bytes.TrimLeft(rest, "\x00")) > 0 {
+			s.damage(at, "data where the page should be empty", false)
 		}
 		return false
 	}
-	short := s.end && len(s.page) < pageBytes // The file ends within this page.
-	if len(rest) < headerBytes {
-		s.pos = len(s.page)
-		s.damage(at, "a record header is cut off", short)
+	inFile := s.filled - s.pos
+	if len(rest) < headerBytes || inFile < headerBytes {
+		s.pos = pageBytes
+		s.damage(at, "a record header is cut off", inFile < headerBytes && s.filled < pageBytes)
 		return false
 	}
 	length := int(binary.BigEndian.Uint16(rest[1:]))
 	if headerBytes+length > len(rest) {
-		s.pos = len(s.page)
-		s.damage(at, "a record is cut off", short && int(at-s.base)+headerBytes+length <= pageBytes)
+		s.pos = pageBytes
+		s.damage(at, "a record is longer than its page", false)
 		return false
 	}
 	s.pos += headerBytes + length
@@ -141,7 +138,7 @@ func (s *segment) fragment() bool {
 	if crc32.Checksum(data, s.table) != binary.BigEndian.Uint32(rest[3:]) {
 		// If only the data is damaged, the next fragment follows here. If the
 		// length is, what follows fails the same check until the page ends.
-		s.damage(at, "the checksum of a record is wrong", false)
+		s.damage(at, "the checksum of a record is wrong", headerBytes+length > inFile)
 		return false
 	}
 	switch typ {
