@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -137,7 +138,7 @@ func newSystem(t testing.TB) *system {
 		EnableRemoteWriteReceiver: true, EnableOTLPReceiver: true,
 	}
 	s.deps = api.Deps{
-		Logger: logger, Registerer: s.reg, Gatherer: s.reg,
+		Logger:  logger,
 		Storage: database{db}, Appendable: db, AppendableV2: db,
 		Engine: engine, Parser: p,
 		Targets:       scraping(t, logger, s.reg, cfg),
@@ -215,34 +216,42 @@ func fill(t testing.TB, db *tsdb.DB) {
 // start serves the system on a free port until the test ends.
 func (s *system) start(t *testing.T) (base string, stop func() error) {
 	t.Helper()
-	server, err := api.New(s.cfg, s.deps)
+	_, base, stop = s.serve(t)
+	return base, stop
+}
+
+func (s *system) serve(t *testing.T) (server *api.Server, base string, stop func() error) {
+	t.Helper()
+	server, err := s.server()
 	must(t, err)
 	must(t, server.Listen())
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- server.Run(ctx) }()
-	stopped := false
-	stop = func() error {
-		if stopped {
-			return nil
-		}
-		stopped = true
+	stop = sync.OnceValue(func() error {
 		cancel()
 		return <-done
-	}
+	})
 	t.Cleanup(func() {
 		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 		must(t, stop())
 	})
-	return "http://" + server.Addr().String(), stop
+	return server, "http://" + server.Addr().String(), stop
 }
 
 // handler is the system without a listener.
 func (s *system) handler(t testing.TB) http.Handler {
 	t.Helper()
-	server, err := api.New(s.cfg, s.deps)
+	server, err := s.server()
 	must(t, err)
 	return server.Handler()
+}
+
+// server builds one of possibly several servers before the same parts.
+func (s *system) server() (*api.Server, error) {
+	deps, reg := s.deps, prometheus.NewRegistry()
+	deps.Registerer, deps.Gatherer = reg, prometheus.Gatherers{s.reg, reg}
+	return api.New(s.cfg, deps)
 }
 
 // answer is what a request got.

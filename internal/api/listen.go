@@ -11,19 +11,21 @@ import (
 )
 
 // Listen binds the addresses, so that a port in use is known before anything
-// else starts. On a listener that others can reach it first makes sure that
-// somebody can log in.
+// else starts. Where others can reach us it then makes sure that somebody can
+// log in; nothing is served before Run.
 func (s *Server) Listen() error {
-	if err := s.ensureLogin(); err != nil {
-		return err
-	}
+	slots := netconnlimit.NewSharedSemaphore(s.cfg.MaxConnections)
 	for _, address := range s.cfg.ListenAddresses {
 		l, err := net.Listen("tcp", address)
 		if err != nil {
-			s.closeListeners()
+			s.Close()
 			return listenError(address, err)
 		}
-		s.listeners = append(s.listeners, netconnlimit.SharedLimitListener(l, s.connections))
+		s.listeners = append(s.listeners, netconnlimit.SharedLimitListener(l, slots))
+	}
+	if err := s.ensureLogin(); err != nil {
+		s.Close()
+		return err
 	}
 	tls := s.gate.current.Load().tls != nil
 	if s.gate.exposed && !tls {
@@ -69,7 +71,8 @@ func (s *Server) ensureLogin() error {
 	return nil
 }
 
-func (s *Server) closeListeners() {
+// Close gives the addresses back if the server is not going to run.
+func (s *Server) Close() {
 	for _, l := range s.listeners {
 		_ = l.Close() // Nothing was accepted yet.
 	}

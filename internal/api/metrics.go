@@ -36,11 +36,11 @@ func newMetrics(reg prometheus.Registerer, s *Server) *metrics {
 	auto.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "hedgewatch_http_connections",
 		Help: "Open HTTP connections.",
-	}, func() float64 { return float64(len(s.connections)) })
+	}, func() float64 { return float64(s.open.Load()) })
 	auto.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "hedgewatch_http_connections_limit",
 		Help: "Most HTTP connections that are served at once; further ones wait.",
-	}, func() float64 { return float64(cap(s.connections)) })
+	}, func() float64 { return float64(s.cfg.MaxConnections) })
 
 	return &metrics{
 		requests: auto.NewCounterVec(prometheus.CounterOpts{

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,10 +34,10 @@ type Server struct {
 	gate    *gate
 	handler http.Handler
 
-	listeners   []net.Listener
-	connections chan struct{} // one slot per open connection
-	inFlight    sync.WaitGroup
-	stopping    chan struct{} // closed when Run begins to stop
+	listeners []net.Listener
+	open      atomic.Int64 // connections
+	inFlight  sync.WaitGroup
+	stopping  chan struct{} // closed when Run begins to stop
 }
 
 // New checks the configuration and builds all handlers. It binds no address.
@@ -51,11 +52,10 @@ func New(c Config, d Deps) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		cfg:         c,
-		deps:        d,
-		start:       time.Now().UTC(),
-		connections: make(chan struct{}, c.MaxConnections),
-		stopping:    make(chan struct{}),
+		cfg:      c,
+		deps:     d,
+		start:    time.Now().UTC(),
+		stopping: make(chan struct{}),
 	}
 	s.metrics = newMetrics(d.Registerer, s)
 	s.gate = &gate{
@@ -134,6 +134,14 @@ func (s *Server) httpServer(base context.Context) *http.Server {
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       s.cfg.ReadTimeout,
 		WriteTimeout:      writeTimeout,
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				s.open.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				s.open.Add(-1)
+			}
+		},
 	}
 	a := s.gate.current.Load()
 	server.Protocols = new(http.Protocols)
