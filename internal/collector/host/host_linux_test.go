@@ -233,6 +233,12 @@ func TestTextfileThatHangs(t *testing.T) {
 
 // A FUSE file system whose server never answers is as dead as a lost NFS server.
 func TestMountThatHangs(t *testing.T) {
+	if raceDetector {
+		// TODO: run it once node_exporter's filesystem collector (v1.12.1,
+		// GetStats) no longer appends to its result from two goroutines when
+		// it leaves out a mount.
+		t.Skip("the race detector finds a race of node_exporter's own")
+	}
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to mount")
 	}
@@ -304,9 +310,11 @@ func TestGathersTakeTurns(t *testing.T) {
 func BenchmarkGather(b *testing.B) {
 	c := newDefault(b)
 	b.ReportAllocs()
+	before := cpuTime(b)
 	for b.Loop() {
 		gather(b, c)
 	}
+	b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/float64(b.N), "cpu-µs/op")
 }
 
 // BenchmarkCollector measures each collector alone. HEDGEWATCH_BENCH_ENABLE

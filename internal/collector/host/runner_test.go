@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,12 +32,12 @@ func fine(ch chan<- prometheus.Metric) error {
 func TestHangingCollectorIsReportedAndBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		runs := 0
+		var runs atomic.Int32
 		var log bytes.Buffer
 		c := newCollector(map[string]collector.Collector{
 			"good": updateFunc(fine),
 			"stuck": updateFunc(func(ch chan<- prometheus.Metric) error {
-				runs++
+				runs.Add(1)
 				ch <- gauge("stuck")
 				<-release
 				return nil
@@ -65,8 +66,8 @@ node_scrape_collector_success{collector="stuck"} 0
 				t.Errorf("gather %d: took %v, want %v", gather, got, want)
 			}
 		}
-		if runs != maxRuns {
-			t.Errorf("got %d runs of the collector that hangs, want %d", runs, maxRuns)
+		if got := runs.Load(); got != maxRuns {
+			t.Errorf("got %d runs of the collector that hangs, want %d", got, maxRuns)
 		}
 
 		close(release)

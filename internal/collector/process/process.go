@@ -114,8 +114,9 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	done := make(chan []prometheus.Metric, 1)
 	go func() {
-		defer func() { <-c.turn }()
-		done <- c.scan()
+		metrics := c.scan()
+		<-c.turn // first, so that who gets the metrics may scan again
+		done <- metrics
 	}()
 	patience := time.NewTimer(time.Duration(c.patience.Load()))
 	defer patience.Stop()
