@@ -1,0 +1,144 @@
+package alerting
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/alertmanager/alert"
+	"github.com/prometheus/alertmanager/dispatch"
+	"github.com/prometheus/alertmanager/nflog/nflogpb"
+	"github.com/prometheus/alertmanager/notify"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// sentTo is a stage that notes when notifications reach it.
+func sentTo(sent chan<- time.Time) notify.Stage {
+	return notify.StageFunc(func(ctx context.Context, _ *slog.Logger, as ...*alert.Alert) (context.Context, []*alert.Alert, error) {
+		sent <- time.Now()
+		return ctx, as, nil
+	})
+}
+
+func newTestDelivery(t *testing.T, next notify.Stage, config string) *delivery {
+	t.Helper()
+	logger := slog.New(slog.DiscardHandler)
+	j, err := loadJournal(filepath.Join(t.TempDir(), "journal"), logger, prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	routes := dispatch.NewRoute(loadConfig(t, "%s", config).Alertmanager.Route, nil)
+	return newDelivery(next, routes, newAlerts(j, logger), j)
+}
+
+func TestNotificationWaitsForTheDisk(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		disk bool
+		want time.Duration
+	}{
+		{"that works", true, 0},
+		{"that hangs, within bounds", false, syncTimeout},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sent := make(chan time.Time, 1)
+				d := newTestDelivery(t, sentTo(sent), "{route: {receiver: r}, receivers: [{name: r}]}")
+				al := firing("alertname", "A")
+				d.alerts.save(al)
+
+				start := time.Now()
+				go func() {
+					if _, _, err := d.Exec(t.Context(), slog.New(slog.DiscardHandler), al); err != nil {
+						t.Error(err)
+					}
+				}()
+				synctest.Wait()
+				if len(sent) != 0 {
+					t.Fatal("sent before the alert is on disk")
+				}
+				if test.disk {
+					ctx, cancel := context.WithCancel(t.Context())
+					defer cancel()
+					go d.journal.run(ctx)
+				}
+				if got := (<-sent).Sub(start); got != test.want {
+					t.Errorf("sent after %v, want %v", got, test.want)
+				}
+			})
+		})
+	}
+}
+
+func TestNotificationLogEntryIsOnDiskWhenLogReturns(t *testing.T) {
+	a := startAlerting(t, DefaultConfig(), testDeps(t, t.TempDir()))
+	for i := range uint32(20) {
+		err := a.notifications.Log(&nflogpb.Receiver{GroupName: "r", Integration: "webhook", Idx: i}, "{}:{}", []uint64{1}, nil, nil, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(contentsOf(t, a.journal.path)); got != int(i)+1 {
+			t.Fatalf("%d entries are on disk after %d", got, i+1)
+		}
+	}
+}
+
+func TestAlertIsFinishedWhenAllItsRoutesHaveToldItsEnd(t *testing.T) {
+	sent := make(chan time.Time, 100)
+	d := newTestDelivery(t, sentTo(sent), `
+route:
+  receiver: r
+  routes: [{receiver: r, continue: true}, {receiver: r, matchers: ['alertname="A"']}]
+receivers: [{name: r}]
+`)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { d.journal.run(ctx); close(done) }()
+	defer func() { cancel(); <-done }()
+
+	fires, ends := firing("alertname", "A"), resolved("alertname", "A")
+	matched := d.routes.Match(ends.Labels)
+	tell := func(route int, al *alert.Alert) {
+		t.Helper()
+		copied := *al
+		if !copied.Resolved() {
+			copied.EndsAt = time.Time{} // as the dispatcher does
+		}
+		ctx := notify.WithRouteID(context.Background(), matched[route].ID())
+		if _, _, err := d.Exec(ctx, slog.New(slog.DiscardHandler), &copied); err != nil {
+			t.Fatal(err)
+		}
+	}
+	unfinished := func() bool {
+		d.alerts.mu.Lock()
+		defer d.alerts.mu.Unlock()
+		return len(d.alerts.unfinished) > 0
+	}
+	d.alerts.save(ends)
+	tell(0, ends)
+	tell(0, ends)
+	if !unfinished() {
+		t.Error("forgotten before the second route told its end")
+	}
+	d.alerts.save(fires)
+	tell(0, fires) // what the first route told is out of date
+	d.alerts.save(ends)
+	tell(1, ends)
+	if !unfinished() {
+		t.Error("forgotten before the first route told its second end")
+	}
+	d.alerts.save(fires)
+	tell(0, ends) // a late success says nothing about an alert that fires again
+	if !unfinished() {
+		t.Error("forgotten while it fires")
+	}
+	d.alerts.save(ends)
+	tell(0, ends)
+	tell(1, ends)
+	if unfinished() {
+		t.Error("not forgotten after both routes told its end")
+	}
+}
