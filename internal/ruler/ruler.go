@@ -63,8 +63,10 @@ type Deps struct {
 	Features   features.Collector
 	Engine     promql.QueryEngine
 	Parser     parser.Parser
-	// Storage answers the rules' queries and takes the recorded samples.
+	// Storage answers the rules' queries and takes the recorded samples; Local
+	// answers without remote storage, for the state of alerts after a restart.
 	Storage storage.Storage
+	Local   storage.Queryable
 	// Send takes alerts over. An alert whose EndsAt has passed is resolved.
 	Send func(context.Context, ...*notifier.Alert)
 	// ExternalURL is where links in alerts lead.
@@ -96,7 +98,7 @@ func New(cfg Config, opts Options, d Deps) (*Ruler, error) {
 	r.manager = rules.NewManager(&rules.ManagerOptions{
 		NameValidationScheme:   cfg.Prometheus.GlobalConfig.MetricNameValidationScheme,
 		Appendable:             d.Storage,
-		Queryable:              d.Storage,
+		Queryable:              d.Local,
 		QueryFunc:              rules.EngineQueryFunc(d.Engine, d.Storage),
 		NotifyFunc:             r.notify(d.Send),
 		Context:                evals,

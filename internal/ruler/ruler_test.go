@@ -87,6 +87,7 @@ func (p *platform) start(cfg string, shipped ruler.Shipped) {
 		Engine:      engine,
 		Parser:      parse,
 		Storage:     db,
+		Local:       db,
 		Send:        p.send,
 		ExternalURL: &url.URL{Scheme: "http", Host: "watch.example"},
 	})

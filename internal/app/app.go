@@ -1,0 +1,307 @@
+// Package app is where all parts meet: it builds them from one configuration,
+// starts them in order, reloads them all or nothing, and stops them in reverse.
+//
+// A part's own logic has no place here. Start with [New].
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	promconfig "github.com/prometheus/prometheus/config"
+	"github.com/prometheus/prometheus/discovery"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/tracing"
+	"github.com/prometheus/prometheus/util/features"
+
+	"github.com/hedgewatch/hedgewatch/internal/alerting"
+	"github.com/hedgewatch/hedgewatch/internal/alerting/intake"
+	"github.com/hedgewatch/hedgewatch/internal/api"
+	"github.com/hedgewatch/hedgewatch/internal/config"
+	"github.com/hedgewatch/hedgewatch/internal/ruler"
+	"github.com/hedgewatch/hedgewatch/internal/scraper"
+	"github.com/hedgewatch/hedgewatch/internal/store"
+	"github.com/hedgewatch/hedgewatch/ui"
+)
+
+// Options come from the command line and hold for the life of the process.
+type Options struct {
+	// ConfigFile is the configuration file; "" is the built-in default.
+	ConfigFile string
+	// StoragePath is the directory that holds everything we keep.
+	StoragePath string
+	// Instance is the instance label of this host and this process.
+	Instance string
+
+	Web   api.Config
+	Store store.Config
+	Ruler ruler.Options
+
+	// Flags is what /api/v1/status/flags shows.
+	Flags map[string]string
+	// Version of this build.
+	Version api.Version
+	// SetLogLevel is called with `runtime.log_level` of each configuration.
+	SetLogLevel func(string) error
+	// SetGCPercent is called with `runtime.gogc` of each configuration.
+	SetGCPercent func(int)
+}
+
+// App is the whole program.
+type App struct {
+	opts   Options
+	logger *slog.Logger
+	reg    *prometheus.Registry
+
+	store    *store.Store
+	alerting *alerting.Alerting
+	intake   *intake.Intake
+	ruler    *ruler.Ruler
+	scraper  *scraper.Scraper
+	tracing  *tracing.Manager
+	web      *api.Server
+	host     *hostJob
+	self     selfJob
+
+	// mu serialises reloads; config is what runs.
+	mu      sync.Mutex
+	config  atomic.Pointer[config.Config]
+	reloads *reloads
+
+	parts []part
+	// waiting is the part whose start is awaited; empty when all run.
+	waiting atomic.Pointer[string]
+	quit    chan struct{}
+	quitNow func()
+}
+
+// New loads the configuration and builds every part. It takes the lock of the
+// storage directory, and starts nothing; an App that never runs is given up
+// with Close.
+func New(opts Options, logger *slog.Logger) (*App, error) {
+	a := &App{opts: opts, logger: logger, quit: make(chan struct{})}
+	a.quitNow = sync.OnceFunc(func() { close(a.quit) })
+	a.waiting.Store(new("the start"))
+	cfg, err := a.load()
+	if err != nil {
+		return nil, err
+	}
+	a.config.Store(cfg)
+	if err := a.build(cfg); err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// Close gives up an App that never ran.
+func (a *App) Close() {
+	if a.store == nil {
+		return
+	}
+	if err := a.store.Close(); err != nil {
+		a.logger.Warn("Storage not closed cleanly", "err", err)
+	}
+}
+
+// Addr is the first address that the web server is bound to, nil before Run.
+func (a *App) Addr() net.Addr { return a.web.Addr() }
+
+func (a *App) load() (*config.Config, error) {
+	return config.Load(a.opts.ConfigFile, config.Options{
+		Logger:    a.logger,
+		Parser:    parser.NewParser(a.opts.Store.Query.Parser),
+		Retention: a.opts.Store.Retention,
+	})
+}
+
+// build makes the parts in the order in which they need each other.
+func (a *App) build(cfg *config.Config) (err error) {
+	a.reg = newRegistry(a.opts.Version)
+	a.reloads = newReloads(a.reg)
+	feats := features.NewRegistry()
+	if err := discovery.RegisterK8sClientMetricsWithPrometheus(a.reg); err != nil {
+		return err
+	}
+	sdMetrics, err := discovery.CreateAndRegisterSDMetrics(a.reg)
+	if err != nil {
+		return err
+	}
+
+	opts := a.opts.Store
+	opts.Dir = filepath.Join(a.opts.StoragePath, "tsdb")
+	a.store, err = store.New(opts, cfg.Prometheus, store.Deps{
+		Logger:          a.logger.With("component", "store"),
+		Registerer:      a.reg,
+		ScrapeManager:   lateScraper{a},
+		FeatureRegistry: feats,
+	})
+	if err != nil {
+		return err
+	}
+	a.alerting, err = alerting.New(alertingConfig(cfg), alerting.Deps{
+		Logger:      a.logger.With("component", "alerting"),
+		Registerer:  a.reg,
+		Dir:         filepath.Join(a.opts.StoragePath, "alerting"),
+		ExternalURL: a.opts.Web.ExternalURL,
+		Grace:       grace(cfg.Prometheus.GlobalConfig),
+	})
+	if err != nil {
+		return err
+	}
+	a.intake, err = intake.New(cfg.Prometheus, intake.Deps{
+		Logger:     a.logger.With("component", "intake"),
+		Registerer: a.reg,
+		SDMetrics:  sdMetrics,
+		Put:        a.alerting.Put,
+	})
+	if err != nil {
+		return err
+	}
+	a.ruler, err = ruler.New(rulerConfig(cfg), a.opts.Ruler, ruler.Deps{
+		Logger:      a.logger.With("component", "ruler"),
+		Registerer:  a.reg,
+		Features:    feats,
+		Engine:      a.store.Engine(),
+		Parser:      a.store.Parser(),
+		Storage:     a.store,
+		Local:       a.store.Local(),
+		Send:        a.intake.Send,
+		ExternalURL: a.opts.Web.ExternalURL,
+	})
+	if err != nil {
+		return err
+	}
+	a.self = selfJob{instance: a.opts.Instance, gatherer: newGatherer(a.reg)}
+	a.host = newHostJob(a.opts.Instance, a.logger.With("component", "host"))
+	locals, commitHost, err := a.locals(cfg)
+	if err != nil {
+		return err
+	}
+	a.scraper, err = scraper.New(scraper.Config{Prometheus: cfg.Prometheus, Locals: locals}, scraper.Deps{
+		Logger:            a.logger.With("component", "scraper"),
+		Registerer:        a.reg,
+		SDMetrics:         sdMetrics,
+		Appendable:        a.store,
+		Features:          feats,
+		TypeAndUnitLabels: a.opts.Web.TypeAndUnitLabels,
+	})
+	if err != nil {
+		return err
+	}
+	commitHost()
+	a.tracing = tracing.NewManager(a.logger.With("component", "tracing"))
+	if err := a.buildWeb(feats); err != nil {
+		return err
+	}
+	if err := a.applyRuntime(cfg.Prometheus); err != nil {
+		return err
+	}
+	a.reloads.succeeded()
+	a.parts = a.startOrder()
+	return nil
+}
+
+// buildWeb builds the HTTP server, which asks all others.
+func (a *App) buildWeb(feats features.Collector) (err error) {
+	web := a.opts.Web
+	web.StoragePath = a.opts.StoragePath
+	web.TSDBDir = filepath.Join(a.opts.StoragePath, "tsdb")
+	web.LookbackDelta = a.opts.Store.Query.LookbackDelta
+	// The scrape manager exists since it was built; there is no error.
+	targets, _ := a.scraper.Get()
+	a.web, err = api.New(web, api.Deps{
+		Logger:        a.logger.With("component", "web"),
+		Registerer:    a.reg,
+		Gatherer:      newGatherer(a.reg),
+		Storage:       a.store,
+		Local:         a.store.Local(),
+		Appendable:    a.store,
+		AppendableV2:  a.store,
+		Engine:        a.store.Engine(),
+		Parser:        a.store.Parser(),
+		Targets:       targets,
+		Alertmanagers: a.intake.External(),
+		Rules:         a.ruler.Manager(),
+		Config:        func() promconfig.Config { return *a.config.Load().Prometheus },
+		ConfigText:    func() string { return a.config.Load().Text },
+		RuntimeInfo:   a.runtimeInfo,
+		Features:      feats,
+		Flags:         a.opts.Flags,
+		Version:       a.opts.Version,
+		Alertmanager:  a.alerting.Handler(),
+		UI:            ui.Handler(),
+		Routes:        a.routes(),
+		Reload:        a.Reload,
+		Quit:          a.quitNow,
+		Ready:         a.Ready,
+		Stderr:        os.Stderr,
+	})
+	return err
+}
+
+// startOrder lists the parts: each may use those before it, and stops before
+// them. The web server comes first, to say what the others wait for.
+func (a *App) startOrder() []part {
+	return []part{
+		{name: "web server", run: a.web.Run, stop: 15 * time.Second},
+		{name: "tracing", run: a.runTracing, stop: 10 * time.Second},
+		{name: "storage", run: a.store.Run, ready: a.store.Ready(), stop: 2 * time.Minute},
+		{name: "alerting", run: a.alerting.Run, ready: a.alerting.Ready(), stop: 30 * time.Second},
+		{name: "intake", run: a.intake.Run, stop: 30 * time.Second},
+		{name: "rules", run: a.ruler.Run, stop: 20 * time.Second},
+		{name: "scraper", run: a.scraper.Run, stop: 20 * time.Second},
+	}
+}
+
+// Run binds the web server's addresses, starts all parts and works until ctx
+// ends, somebody asks us to quit, or a part fails.
+func (a *App) Run(ctx context.Context) error {
+	if err := a.web.Listen(); err != nil {
+		a.Close()
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-a.quit:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	started := time.Now()
+	return runParts(ctx, a.logger, a.parts, func(waiting string) {
+		a.waiting.Store(&waiting)
+		if waiting == "" {
+			a.logger.Info("Ready", "url", a.opts.Web.ExternalURL.String(), "took", time.Since(started).Round(time.Millisecond))
+		}
+	})
+}
+
+// Ready returns nil when every part has started, else what is waited for.
+func (a *App) Ready() error {
+	part := *a.waiting.Load()
+	if part == "" {
+		return nil
+	}
+	if part != "storage" {
+		return fmt.Errorf("waiting for %s", part)
+	}
+	wal, err := a.store.WALReplayStatus()
+	if err != nil || wal.Max == 0 {
+		return fmt.Errorf("waiting for storage")
+	}
+	return fmt.Errorf("waiting for storage: replaying write-ahead log, segment %d of %d to %d", wal.Current, wal.Min, wal.Max)
+}
+
+// lateScraper gives the store the scraper that is built after it.
+type lateScraper struct{ app *App }
