@@ -87,11 +87,15 @@ func (d *disk) enter(free int64) {
 	if !changed {
 		return
 	}
+	d.logFull(free)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		d.logger.Warn("Disk reserve not given back", "err", err)
+	}
+}
+
+func (d *disk) logFull(free int64) {
 	d.logger.Error("Disk full, samples are refused until there is space; queries go on",
 		"dir", d.dir, "freeBytes", free, "neededBytes", d.floor()+2*d.reserveBytes)
-	if err != nil {
-		d.logger.Warn("No reserve to give back", "err", err)
-	}
 }
 
 func (d *disk) leave(free int64) {
@@ -110,6 +114,7 @@ func (d *disk) leave(free int64) {
 }
 
 // reserve makes the reserve file, or removes one that is not wanted any more.
+// Without space for it the disk counts as full from the start.
 func (d *disk) reserve() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -127,7 +132,9 @@ func (d *disk) reserve() error {
 		free += fi.Size()
 	}
 	if known && free < d.floor()+d.reserveBytes {
-		return fmt.Errorf("%d MiB free below %q are too little", free>>20, d.dir)
+		d.full.Store(true)
+		d.logFull(free)
+		return nil
 	}
 	return allocate(d.path(), d.reserveBytes)
 }
