@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -38,6 +39,7 @@ func TestMain(m *testing.M) {
 func playService() {
 	fmt.Println("ready <nil>")
 	var memory []byte
+	defer func() { runtime.KeepAlive(memory) }()
 	var child *exec.Cmd
 	commands := bufio.NewScanner(os.Stdin)
 	for commands.Scan() {
