@@ -119,7 +119,7 @@ func (o *observation) countState(state byte) {
 		o.sleeping++
 	case 'D':
 		o.waiting++
-	case 'Z', 'X':
+	case 'Z':
 		o.zombie++
 	default:
 		o.other++

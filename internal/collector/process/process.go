@@ -28,8 +28,9 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// maxPatience bounds how long a scrape waits for a scan.
-const maxPatience = 5 * time.Second
+// maxPatience bounds how long a scrape waits for a scan. It waits a quarter of
+// the scrape interval: the host's collectors may take half of it.
+const maxPatience = 2500 * time.Millisecond
 
 // Collector exports the groups. It is safe for concurrent use.
 type Collector struct {
@@ -96,7 +97,7 @@ func (c *Collector) Prepare(config Config) (commit func(), err error) {
 		return nil, err
 	}
 	return func() {
-		c.patience.Store(int64(min(time.Duration(config.ScrapeInterval)/2, maxPatience)))
+		c.patience.Store(int64(min(time.Duration(config.ScrapeInterval)/4, maxPatience)))
 		c.next.Store(&matchers)
 	}, nil
 }

@@ -194,18 +194,25 @@ func (s *scanner) observeProc(pid int, p *proc) {
 	if now.procs == 1 || p.stat.startTicks < now.oldestTicks {
 		now.oldestTicks = p.stat.startTicks
 	}
-	s.tolerate(&now.noStatus, s.observeStatus(pid, p))
-	s.tolerate(&now.noIO, s.observeIO(pid, p))
-	s.tolerate(&now.noFiles, s.observeFiles(pid, now))
+	s.tolerate(&now.noStatus, pid, s.observeStatus(pid, p))
+	s.tolerate(&now.noIO, pid, s.observeIO(pid, p))
+	s.tolerate(&now.noFiles, pid, s.observeFiles(pid, now))
 }
 
 // tolerate sets missing when a file of a member could not be read, so that the
 // group's sum is not exported, rather than one that leaves the member out.
-func (s *scanner) tolerate(missing *bool, err error) {
-	if err != nil && !vanished(err) {
-		s.partial.Add(1)
-		*missing = true
+func (s *scanner) tolerate(missing *bool, pid int, err error) {
+	if err == nil {
+		return
 	}
+	if vanished(err) {
+		// Some kernels are built without io: then only the file is not there.
+		if _, err := s.fs.Proc(pid); err != nil {
+			return
+		}
+	}
+	s.partial.Add(1)
+	*missing = true
 }
 
 func (s *scanner) observeStatus(pid int, p *proc) error {
@@ -265,7 +272,7 @@ func (s *scanner) observeFiles(pid int, now *observation) error {
 func (s *scanner) noticeFile(g *group, file string, missing bool) {
 	var err error
 	if missing {
-		err = fmt.Errorf("group %q: %s of a process may not be read; run as root, or with CAP_SYS_PTRACE", g.Name, file)
+		err = fmt.Errorf("group %q: %s of a process cannot be read; if it belongs to another user, run as root or with CAP_SYS_PTRACE", g.Name, file)
 	}
 	s.notice(g.Name+"/"+file, err)
 }
