@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/grafana/regexp"
@@ -75,11 +76,9 @@ func (s *Server) apiV1(cors *regexp.Regexp) http.Handler {
 		c.AppendMetadata,
 		nil, // The default status codes.
 		d.Features,
-		apiv1.OpenAPIOptions{
-			ExternalURL:    c.ExternalURL.String(),
-			Version:        prometheusVersion,
-			MaxSearchLimit: c.MaxSearchLimit,
-		},
+		// The description costs more than all else here and is rarely read:
+		// leave out what can be, describePaths builds it when somebody asks.
+		apiv1.OpenAPIOptions{IncludePaths: []string{"none"}},
 		d.Parser,
 	)
 	s.declareFeatures()
@@ -93,6 +92,19 @@ func (s *Server) apiV1(cors *regexp.Regexp) http.Handler {
 	})
 	api.Register(router)
 	return http.StripPrefix("/api/v1", router)
+}
+
+// describePaths serves the embedded API's own description, built at the first
+// request.
+func (s *Server) describePaths() http.Handler {
+	builder := sync.OnceValue(func() *apiv1.OpenAPIBuilder {
+		return apiv1.NewOpenAPIBuilder(apiv1.OpenAPIOptions{
+			ExternalURL:    s.cfg.ExternalURL.String(),
+			Version:        prometheusVersion,
+			MaxSearchLimit: s.cfg.MaxSearchLimit,
+		}, s.deps.Logger)
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { builder().ServeOpenAPI(w, r) })
 }
 
 // declareFeatures fills the part of /api/v1/features that depends on us.
