@@ -41,13 +41,20 @@ func (l *loader) alertmanager(n *node) {
 		}
 		return trial.Validate()
 	}}
-	l.errs = append(l.errs, d.run()...)
+	errs := d.run()
+	l.errs = append(l.errs, errs...)
 	l.matches(n.get("templates"), dir, func(*node, string) {})
 	l.warnMissingFiles(n, dir)
-	text, _ := render(n)
-	if cfg, err := parse(text); err == nil {
-		l.config.Alerting = &cfg
+	if len(errs) > 0 {
+		return
 	}
+	text, _ := render(n)
+	cfg, err := parse(text)
+	if err != nil {
+		l.fail(n, "load again: %s", l.secrets.clean(n, err.Error()))
+		return
+	}
+	l.config.Alerting = &cfg
 }
 
 // alertmanagerFile returns the root of the file that config_file names, and

@@ -16,8 +16,9 @@ import (
 const (
 	// maxErrors ends the search for more errors in one file.
 	maxErrors = 100
-	// maxChecks bounds how often a broken file is loaded to find the culprits.
-	maxChecks = 3000
+	// maxCheckedBytes bounds the search, which loads a broken file many times:
+	// about one second, or 100 errors in a file of 100 jobs.
+	maxCheckedBytes = 8 << 20
 )
 
 // A diagnosis finds every error in a part of a file, although the library that
@@ -34,23 +35,32 @@ type diagnosis struct {
 	typ     reflect.Type
 	secrets *secrets
 
-	checks   int
-	reported []problem
-	errs     Errors
+	checkedBytes int
+	reported     []problem
+	errs         Errors
 }
 
 // run hides everything that is wrong below the root and returns the errors.
 func (d *diagnosis) run() Errors {
-	for len(d.errs) < maxErrors && d.checks < maxChecks && !d.root.hidden {
-		found := d.check()
-		if len(found) == 0 {
+	found := d.check()
+	for len(found) > 0 && !d.root.hidden {
+		if len(d.errs) >= maxErrors || d.exhausted() {
+			last := d.errs[len(d.errs)-1]
+			d.errs = append(d.errs, Error{File: last.File, Line: last.Line, Err: errors.New(
+				"there are more errors; correct these first")})
 			break
 		}
 		if !d.reportLocated(found) {
 			d.reportCulprit(found[0])
 		}
+		found = d.check()
 	}
 	return d.errs
+}
+
+// exhausted ends a search, though not before it has found something.
+func (d *diagnosis) exhausted() bool {
+	return d.checkedBytes > maxCheckedBytes && len(d.errs) > 0
 }
 
 // reportLocated deals with the problems of which the library names the place.
@@ -103,8 +113,8 @@ type problem struct {
 
 // check loads what is not hidden.
 func (d *diagnosis) check() (found []problem) {
-	d.checks++
 	text, nodes := render(d.root)
+	d.checkedBytes += len(text)
 	defer func() {
 		// The libraries dereference some nulls, such as `routes: [null]`.
 		if r := recover(); r != nil {
@@ -161,7 +171,7 @@ type search struct {
 
 // below returns the smallest culprit below n, or nil if it is n itself.
 func (s *search) below(n *node) *node {
-	if s.d.checks >= maxChecks {
+	if s.d.exhausted() {
 		return nil
 	}
 	children := slices.Clone(n.children)

@@ -38,6 +38,7 @@ func (l *loader) loadPrometheus(root *node, logger *slog.Logger) (*promconfig.Co
 	var cfg *promconfig.Config
 	d := diagnosis{root: root, typ: prometheusType(), secrets: &l.secrets, load: func(text string) error {
 		var err error
+		cfg = nil // Load may panic.
 		cfg, err = promconfig.Load(text, logger)
 		logger = slog.New(slog.DiscardHandler) // The first load has said it all.
 		return err

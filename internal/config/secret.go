@@ -210,8 +210,8 @@ func (s *secrets) quotes(text string, n int) bool {
 }
 
 // mask replaces the secrets in a YAML text by their references: where a value
-// stands under the key that the file gave it, whatever its length, and
-// anywhere if it is long enough to be a secret.
+// stands under a key to which the file gave it, where it is all of a value (as
+// in a receiver that inherits it), and anywhere if no one writes it by chance.
 func (s *secrets) mask(text string) (string, error) {
 	if len(s.scalars) == 0 {
 		return text, nil
@@ -242,14 +242,18 @@ func (s *secrets) maskNode(y *yaml.Node, key string) {
 	if y.Kind != yaml.ScalarNode {
 		return
 	}
-	value := y.Value
+	minLen := 12
 	for _, w := range s.scalars {
-		if w.key == key && slices.Contains(forms(w.expanded), value) {
+		same := w.key == key
+		if same {
+			minLen = 4
+		}
+		if (same || len(w.expanded) >= 6) && slices.Contains(forms(w.expanded), y.Value) {
 			y.SetString(w.source)
 			return
 		}
 	}
-	if value = s.hide(value, 6); value != y.Value {
+	if value := s.hide(y.Value, minLen); value != y.Value {
 		y.SetString(value)
 	}
 }

@@ -1,0 +1,85 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	promconfig "github.com/prometheus/prometheus/config"
+)
+
+const examples = "../../examples"
+
+func TestExamplesAreValid(t *testing.T) {
+	// alertmanager.yml is the one that is no hedgewatch.yml; another names it.
+	wantWarnings := map[string]int{"hedgewatch.yml": 0, "prometheus.yml": 0, "with_alertmanager_file.yml": 1, "alertmanager.yml": -1}
+	for _, file := range glob(t, examples+"/*.yml", 4) {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			want, listed := wantWarnings[filepath.Base(file)]
+			if !listed {
+				t.Fatal("a new example: add it to this test")
+			}
+			if want < 0 {
+				return
+			}
+			c, err := Load(file, Options{LookupEnv: env(nil)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(c.Warnings) != want {
+				t.Errorf("got warnings %q, want %d", c.Warnings, want)
+			}
+		})
+	}
+}
+
+func TestExampleForPrometheusIsOne(t *testing.T) {
+	if _, err := promconfig.LoadFile(examples+"/prometheus.yml", false, discard); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestReferenceHasEveryKey checks docs/configuration.md against the types.
+func TestReferenceHasEveryKey(t *testing.T) {
+	text, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := append(keyPaths(reflect.TypeFor[hostSection](), ""), keyPaths(reflect.TypeFor[Mixin](), "")...)
+	for _, s := range sections() {
+		if !strings.Contains(string(text), "## `"+s.key+"`") {
+			t.Errorf("docs/configuration.md has no heading for section %s", s.key)
+		}
+	}
+	for _, key := range keysOf(prometheusType()) {
+		keys = append(keys, key)
+	}
+	for _, key := range keys {
+		if !strings.Contains(string(text), "`"+key+"`") {
+			t.Errorf("docs/configuration.md lacks `%s`", key)
+		}
+	}
+	if len(keys) < 25 {
+		t.Errorf("got %d keys, want all", len(keys))
+	}
+}
+
+// keyPaths lists the keys of a type that are not mappings themselves.
+func keyPaths(typ reflect.Type, prefix string) []string {
+	var all []string
+	for _, f := range fields(typ) {
+		path := prefix + f.key
+		switch {
+		case f.typ.Kind() == reflect.Struct:
+			all = append(all, keyPaths(f.typ, path+".")...)
+		case f.typ.Kind() == reflect.Slice && f.typ.Elem().Kind() == reflect.Struct:
+			all = append(all, path)
+			all = append(all, keyPaths(f.typ.Elem(), path+"[].")...)
+		default:
+			all = append(all, path)
+		}
+	}
+	return all
+}
