@@ -198,9 +198,7 @@ func (a *Alerting) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("build alert provider: %w", err)
 	}
-	if err := a.restore(ctx); err != nil {
-		return err
-	}
+	a.restore(alive)
 	background.Go(func() { a.journal.run(alive) })
 	background.Go(func() { a.silences.Maintenance(maintenanceInterval, "", alive.Done(), nil) })
 	background.Go(func() { a.notifications.log.Maintenance(maintenanceInterval, "", alive.Done(), nil) })
@@ -217,24 +215,20 @@ func (a *Alerting) Run(ctx context.Context) error {
 	a.swap.Lock()
 	defer a.swap.Unlock()
 	a.running = false
-	a.pipeline.Swap(nil).stop()
+	a.pipeline.Swap(nil).stop(a.logger)
 	a.alerts.stop()
 	a.traces.stop()
 	return nil
 }
 
-func (a *Alerting) restore(ctx context.Context) error {
+func (a *Alerting) restore(ctx context.Context) {
 	firing, resolved, err := a.alerts.restore(ctx, a.grace)
-	if ctx.Err() != nil {
-		return nil
-	}
 	if err != nil {
 		a.logger.Error("Some alerts of before the restart are forgotten", "err", err)
 	}
 	if firing+resolved > 0 {
 		a.logger.Info("Took up alerts of before the restart", "firing", firing, "resolved_untold", resolved, "grace", a.grace)
 	}
-	return nil
 }
 
 func (a *Alerting) maintain(ctx context.Context) {
@@ -268,7 +262,7 @@ func (a *Alerting) Prepare(cfg Config) (commit func(), err error) {
 		if !a.running {
 			return
 		}
-		a.pipeline.Load().stop()
+		a.pipeline.Load().stop(a.logger)
 		a.use(p)
 	}, nil
 }

@@ -217,3 +217,28 @@ func TestAPIBeforeReady(t *testing.T) {
 		t.Errorf("got %d %q, want 503 that says alerting is starting", w.Code, w.Body)
 	}
 }
+
+// An alert that is posted once, with its end, is nobody's to resend: a restart
+// must not shorten it to the grace.
+func TestPostedAlertKeepsItsEndAcrossARestart(t *testing.T) {
+	hook := newWebhook(t)
+	cfg := loadConfig(t, oneWebhook, hook.URL)
+	dir := t.TempDir()
+	a := startAlerting(t, cfg, testDeps(t, dir))
+	now := time.Now()
+	_, err := serve(t, a.Handler(), "").Alert.PostAlerts(clientalert.NewPostAlertsParams().WithAlerts(models.PostableAlerts{{
+		Alert:    models.Alert{Labels: models.LabelSet{"alertname": "Drill"}},
+		StartsAt: strfmt.DateTime(now),
+		EndsAt:   strfmt.DateTime(now.Add(time.Hour)),
+	}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hook.want(t, "firing Drill=firing")
+	a.stop()
+
+	d := testDeps(t, dir)
+	d.Grace = 50 * time.Millisecond
+	startAlerting(t, cfg, d)
+	hook.quiet(t, 400*time.Millisecond)
+}

@@ -4,11 +4,20 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/prometheus/alertmanager/alert"
 	"github.com/prometheus/alertmanager/dispatch"
 	"github.com/prometheus/alertmanager/notify"
 	"github.com/prometheus/common/model"
+)
+
+const (
+	// drainTimeout bounds how long a reload or a stop waits for notifications
+	// that are on their way. Those cut off are sent again, not lost.
+	drainTimeout = 3 * time.Second
+	// haltTimeout bounds the wait for them to notice that they are cut off.
+	haltTimeout = time.Second
 )
 
 // delivery is the stage between the dispatcher's groups and the library's
@@ -76,16 +85,33 @@ func (d *delivery) begin(ctx context.Context) bool {
 	return true
 }
 
-// drain waits for what is on its way until ctx ends, then cancels it and waits
-// for that. Nothing begins any more.
-func (d *delivery) drain(ctx context.Context) {
+// drain waits for what is on its way, for drainTimeout, then cancels it and
+// waits for haltTimeout more. Nothing begins any more. It reports whether all
+// has ended: the library's e-mail receiver ignores its context while a server
+// that has accepted the connection says nothing.
+func (d *delivery) drain() bool {
 	d.mu.Lock()
 	d.closed = true
 	d.mu.Unlock()
-	stop := context.AfterFunc(ctx, d.halt)
-	d.underWay.Wait()
-	stop()
+	defer d.halt()
+
+	ended := make(chan struct{})
+	go func() {
+		d.underWay.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return true
+	case <-time.After(drainTimeout):
+	}
 	d.halt()
+	select {
+	case <-ended:
+		return true
+	case <-time.After(haltTimeout):
+		return false
+	}
 }
 
 // finish notes which of the alerts in a notification need no other one.

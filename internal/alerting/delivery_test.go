@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -140,5 +141,65 @@ receivers: [{name: r}]
 	tell(1, ends)
 	if unfinished() {
 		t.Error("not forgotten after both routes told its end")
+	}
+}
+
+func TestStopIsBoundedWhereAReceiverIsNot(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		obeys bool
+		want  time.Duration
+	}{
+		{"that ends with its context", true, drainTimeout},
+		{"that ignores its context", false, drainTimeout + haltTimeout},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				release := make(chan struct{})
+				stuck := notify.StageFunc(func(ctx context.Context, _ *slog.Logger, _ ...*alert.Alert) (context.Context, []*alert.Alert, error) {
+					if test.obeys {
+						<-ctx.Done()
+					} else {
+						<-release
+					}
+					return ctx, nil, context.Canceled
+				})
+				d := newTestDelivery(t, stuck, "{route: {receiver: r}, receivers: [{name: r}]}")
+				go func() {
+					if _, _, err := d.Exec(t.Context(), slog.New(slog.DiscardHandler), firing("alertname", "A")); err == nil {
+						t.Error("a notification that was cut off counts as sent")
+					}
+				}()
+				synctest.Wait()
+
+				start := time.Now()
+				if ended := d.drain(); ended != test.obeys {
+					t.Errorf("drain reports %v, want %v", ended, test.obeys)
+				}
+				if got := time.Since(start); got != test.want {
+					t.Errorf("drain took %v, want %v", got, test.want)
+				}
+				if _, _, err := d.Exec(t.Context(), slog.New(slog.DiscardHandler), firing("alertname", "B")); err == nil {
+					t.Error("a notification began after the stop")
+				}
+				close(release)
+			})
+		})
+	}
+}
+
+func TestUndeliveredEndIsGivenUpWithTheNotificationLog(t *testing.T) {
+	d := newTestDelivery(t, nil, "{route: {receiver: r}, receivers: [{name: r}]}")
+	d.alerts.save(firing("alertname", "Fires"))
+	d.alerts.save(resolved("alertname", "Ends"))
+	d.alerts.forgetExpired(time.Now().Add(retention - time.Minute))
+	if got := len(d.journal.contents()); got != 2 {
+		t.Errorf("%d alerts are kept within the retention, want 2", got)
+	}
+	d.alerts.forgetExpired(time.Now().Add(retention + time.Minute))
+	for _, value := range d.journal.contents() {
+		if !strings.Contains(value, "Fires") || len(d.journal.contents()) != 1 {
+			t.Errorf("kept after the retention: %v, want the one that fires", d.journal.contents())
+		}
 	}
 }

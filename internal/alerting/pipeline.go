@@ -2,6 +2,7 @@ package alerting
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -12,13 +13,8 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-const (
-	// drainTimeout bounds how long a reload or a stop waits for notifications
-	// that are on their way. Those cut off are sent again, not lost.
-	drainTimeout = 3 * time.Second
-	// groupMaintenance is how often emptied groups are cleared away.
-	groupMaintenance = 30 * time.Second
-)
+// groupMaintenance is how often emptied groups are cleared away.
+const groupMaintenance = 30 * time.Second
 
 // pipeline is a plan at work: inhibitor, dispatcher and what lies behind it.
 type pipeline struct {
@@ -54,12 +50,13 @@ func (a *Alerting) startPipeline(p *plan) *pipeline {
 	return line
 }
 
-// stop returns when nothing of the pipeline is at work any more.
-func (line *pipeline) stop() {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
-	defer cancel()
+// stop returns when nothing of the pipeline is at work any more, but for a
+// receiver that will not end.
+func (line *pipeline) stop(logger *slog.Logger) {
 	line.dispatcher.Stop()
-	line.delivery.drain(ctx)
+	if !line.delivery.drain() {
+		logger.Error("A receiver does not end its notification and is left alone with it")
+	}
 	line.inhibitor.Stop()
 	line.running.Wait()
 	line.plan.connections.closeAll()
