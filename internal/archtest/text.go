@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// checkTODOs asks each note to name the condition that ends it:
-// `TODO(when Prometheus exports relabelAlerts): use theirs.`
+// checkTODOs asks each note to name, in its first line, the condition that ends
+// it: `TODO: use theirs when Prometheus exports relabelAlerts.`
 func checkTODOs(t *Tree) []Problem {
 	note := regexp.MustCompile(`(?m)^\s*(?://|#|/?\*)\s*(TODO|FIXME|XXX|HACK)\b(.*)$`)
-	condition := regexp.MustCompile(`^\((when|after|once|until) [^)]+\): \S`)
+	condition := regexp.MustCompile(`\b(when|after|once|until) \S`)
 	var problems []Problem
 	for name, text := range t.matching(`\.(go|ts|tsx|css|js|sh|ya?ml)$|(^|/)Makefile$`) {
 		for _, m := range note.FindAllStringSubmatchIndex(text, -1) {
 			if text[m[2]:m[3]] == "TODO" && condition.MatchString(text[m[4]:m[5]]) {
 				continue
 			}
-			problems = append(problems, Problem{name, lineAt(text, m[2]), "names no condition that ends it; write TODO(when …): …"})
+			problems = append(problems, Problem{name, lineAt(text, m[2]), "names no condition that ends it; write TODO: … when …"})
 		}
 	}
 	return problems
