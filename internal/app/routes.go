@@ -15,7 +15,7 @@ func (a *App) routes() []api.Route {
 		Path:     "/storage/quarantine",
 		Summary:  "Files that were found corrupt and set aside.",
 		Response: []store.QuarantinedFile{},
-		Handler: answer(func() any { return a.store.Quarantined() }),
+		Handler:  answer(func() any { return a.store.Quarantined() }),
 	}}
 }
 
