@@ -233,7 +233,7 @@ func TestParseStatAgreesWithProcfs(t *testing.T) {
 			t.Errorf("%q: %v", data, err)
 			continue
 		}
-		if string(comm) != want.Comm || got.parent != want.PPID || got.startTicks != want.Starttime ||
+		if string(comm) != want.Comm || int(got.parent) != want.PPID || got.startTicks != want.Starttime ||
 			got.stack != want.StartStack || uint(got.flags)&kernelThread != want.Flags&kernelThread {
 			t.Errorf("%q: got %s %+v, want %+v", data, comm, got, want)
 		}

@@ -165,7 +165,7 @@ func (s *scanner) observe(members []int) {
 			continue
 		}
 		if p.joined {
-			p.arrive(s.known[p.stat.parent])
+			p.arrive(s.known[int(p.stat.parent)])
 		}
 		s.pid.Store(int64(pid))
 		s.observeProc(pid, p)

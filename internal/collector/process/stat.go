@@ -19,7 +19,7 @@ const (
 // package procfs a process costs twice the time and 31 allocations, not 2.
 type stat struct {
 	state         byte
-	parent        int
+	parent        uint64
 	flags         uint64
 	minorFaults   uint64
 	majorFaults   uint64
@@ -43,7 +43,6 @@ func parseStat(data []byte) (comm []byte, s stat, err error) {
 	if open < 0 || end < open {
 		return nil, stat{}, fmt.Errorf("no command name in %q", data)
 	}
-	var parent uint64
 	n := 3 // the number of the field in proc(5)
 	for field := range bytes.FieldsSeq(data[end+1:]) {
 		var to *uint64
@@ -51,7 +50,7 @@ func parseStat(data []byte) (comm []byte, s stat, err error) {
 		case 3:
 			s.state = field[0]
 		case 4:
-			to = &parent
+			to = &s.parent
 		case 9:
 			to = &s.flags
 		case 10:
@@ -81,7 +80,6 @@ func parseStat(data []byte) (comm []byte, s stat, err error) {
 			*to = v
 		}
 		if n == 28 {
-			s.parent = int(parent)
 			return data[open+1 : end], s, nil
 		}
 		n++
