@@ -175,8 +175,12 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 
 // nearest returns the n names that need the fewest edits to become name.
 func nearest(name string, names []string, n int) []string {
+	edits := make(map[string]int, len(names))
+	for _, known := range names {
+		edits[known] = distance(name, known)
+	}
 	names = slices.Clone(names)
-	slices.SortStableFunc(names, func(a, b string) int { return distance(name, a) - distance(name, b) })
+	slices.SortStableFunc(names, func(a, b string) int { return edits[a] - edits[b] })
 	return names[:min(n, len(names))]
 }
 
