@@ -28,10 +28,6 @@ const (
 	// series and to cut the write-ahead log while the disk is full.
 	DefaultReserveBytes = 32 << 20
 
-	// stripeSize is a quarter of the library's: 3 MB less for every process,
-	// and no slower at 100,000 series (BenchmarkAppend).
-	stripeSize = 4096
-
 	maxBlockDuration = 31 * 24 * time.Hour
 )
 
@@ -125,7 +121,6 @@ func (c Config) options(prom *promconfig.Config, reg features.Collector) *tsdb.O
 	o.NoLockfile = true // New holds the lock.
 	o.WALCompression = compression.Snappy
 	o.WALSegmentSize = c.WALSegmentBytes
-	o.StripeSize = stripeSize
 	o.RetentionDuration = time.Duration(file.Retention.Time).Milliseconds()
 	o.MaxBytes = int64(file.Retention.Size)
 	o.MaxPercentage = file.Retention.Percentage
