@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -61,7 +62,10 @@ func New(c Config, logger *slog.Logger) (_ *Collector, err error) {
 			err = fmt.Errorf("host.collectors.flags: %v", r)
 		}
 	}()
-	node, err := collector.NewNodeCollector(logger)
+	var starting atomic.Bool
+	starting.Store(true)
+	defer starting.Store(false)
+	node, err := collector.NewNodeCollector(slog.New(startLog{logger.Handler(), &starting}))
 	if err != nil {
 		return nil, fmt.Errorf("host.collectors: %w", err)
 	}
