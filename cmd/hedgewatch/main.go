@@ -47,6 +47,11 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	addCheck(app, commands)
 	addVersion(app, commands)
 
+	if len(args) == 0 {
+		app.UsageWriter(stderr)
+		app.Usage(nil)
+		return exitUsage
+	}
 	name, err := app.Parse(args)
 	switch {
 	case exit >= 0: // --help has been answered.
