@@ -50,6 +50,11 @@ check: lint $(BIN)/promtool $(BIN)/amtool ## format, lint, fast tests, generated
 	$(GO) mod tidy -diff
 	$(GO) -C tools mod tidy -diff
 
+.PHONY: bench
+bench: build peers ## the figures of the README, side by side with the peers
+	$(call stage,benchmarks)
+	$(GO) run ./bench $(BENCH_FLAGS)
+
 .PHONY: fmt
 fmt: $(BIN)/gofumpt ## format the Go code
 	@$(GO_FILES) | xargs -r $(BIN)/gofumpt -w
