@@ -141,7 +141,7 @@ func selectedMetrics(t *testing.T, expr string) []string {
 	var names []string
 	for _, matchers := range parser.ExtractSelectors(parsed) {
 		for _, m := range matchers {
-			if m.Name == labels.MetricName {
+			if m.Name == model.MetricNameLabel {
 				names = append(names, strings.Split(m.Value, "|")...)
 			}
 		}
