@@ -27,12 +27,13 @@ func (s *Server) routes(cors *regexp.Regexp) (*http.ServeMux, error) {
 	handle("GET /federate", "/federate", s.whenReady(httputil.CompressionHandler{Handler: s.federation()}.ServeHTTP))
 
 	s.buildAPI = sync.OnceValue(func() http.Handler { return s.apiV1(cors) })
-	prometheus := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.buildAPI().ServeHTTP(w, r) }) // It counts its own requests.
+	prometheus := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.buildAPI().ServeHTTP(w, r) // It counts its own requests.
+	})
 	mux.Handle("/api/v1/", boundForm(prometheus))
 	mux.Handle("GET /api/v1/notifications/live", s.endsWithServer(prometheus))
-	mux.Handle("POST /api/v1/write", pushes(snappyFormat("send remote write 1 as application/x-protobuf, or remote write 2 "+
-		"as application/x-protobuf;proto=io.prometheus.write.v2.Request, compressed with snappy"), prometheus))
-	mux.Handle("POST /api/v1/read", pushes(snappyFormat("send a remote read request as application/x-protobuf, compressed with snappy"), prometheus))
+	mux.Handle("POST /api/v1/write", pushes(remoteWriteFormat(), prometheus))
+	mux.Handle("POST /api/v1/read", pushes(remoteReadFormat(), prometheus))
 	mux.Handle("POST /api/v1/otlp/v1/metrics", pushes(otlpFormat(), prometheus))
 	handle("GET /api/v1/openapi.yaml", "/api/v1/openapi.yaml", s.whenReady(s.describePaths().ServeHTTP))
 	handle("GET /api/v1/status/config", "/api/v1/status/config", s.whenReady(httputil.CompressionHandler{Handler: s.configText(cors)}.ServeHTTP))

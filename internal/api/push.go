@@ -24,23 +24,26 @@ const (
 
 // pushFormat is what one endpoint accepts.
 type pushFormat struct {
-	types    []string // media types; the first stands for a missing one
+	types    []string // media types
+	strict   bool     // a missing content type is refused
 	encoding string   // the one content encoding besides none
 	hint     string   // what to send instead
-	// unpack replaces a body in that encoding by the decoded one; nil leaves
-	// the body alone.
-	check  func(body []byte) error
-	unpack func(dst *bytes.Buffer, body io.Reader) error
-	strict bool // a missing content type is refused
+
+	check  func(body []byte) error                       // refuses a body unread; optional
+	unpack func(dst *bytes.Buffer, body io.Reader) error // decodes the encoding; nil: the embedded handler does
+}
+
+func remoteWriteFormat() pushFormat {
+	return snappyFormat("send remote write 1 as application/x-protobuf, or remote write 2 as " +
+		"application/x-protobuf;proto=io.prometheus.write.v2.Request, compressed with snappy")
+}
+
+func remoteReadFormat() pushFormat {
+	return snappyFormat("send a remote read request as application/x-protobuf, compressed with snappy")
 }
 
 func snappyFormat(hint string) pushFormat {
-	return pushFormat{
-		types:    []string{"application/x-protobuf"},
-		encoding: "snappy",
-		hint:     hint,
-		check:    checkSnappy,
-	}
+	return pushFormat{types: []string{"application/x-protobuf"}, encoding: "snappy", hint: hint, check: checkSnappy}
 }
 
 func otlpFormat() pushFormat {
