@@ -34,24 +34,32 @@ func (l *loader) alertmanager(n *node) {
 		return alerting.Config{Alertmanager: c}, err
 	}
 	d := diagnosis{root: n, typ: reflect.TypeFor[amconfig.Config](), secrets: &l.secrets, load: func(text string) error {
-		// Validate builds the receivers, and some write into their configuration.
-		trial, err := parse(text)
-		if err != nil {
-			return err
-		}
-		return trial.Validate()
+		_, err := parse(text)
+		return err
 	}}
-	errs := d.run()
-	l.errs = append(l.errs, errs...)
+	if d.run(); !n.hidden {
+		// Validate builds the receivers, which takes longer, and some of them
+		// write into their configuration.
+		d.extraBytes = 32 << 10
+		d.load = func(text string) error {
+			trial, err := parse(text)
+			if err != nil {
+				return err
+			}
+			return trial.Validate()
+		}
+		d.run()
+	}
+	l.errs = append(l.errs, d.errs...)
 	l.matches(n.get("templates"), dir, func(*node, string) {})
 	l.warnMissingFiles(n, dir)
-	if len(errs) > 0 {
+	if len(l.errs) > 0 {
 		return
 	}
 	text, _ := render(n)
 	cfg, err := parse(text)
 	if err != nil {
-		l.fail(n, "load again: %s", l.secrets.clean(n, err.Error()))
+		l.fail(n, "%s", l.secrets.clean(n, err.Error()))
 		return
 	}
 	l.config.Alerting = &cfg

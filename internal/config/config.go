@@ -138,7 +138,7 @@ func (l *loader) load() {
 	if len(l.errs) > 0 {
 		return
 	}
-	l.warn(root)
+	l.warnSilence()
 	l.config.Text = l.text()
 }
 

@@ -31,6 +31,8 @@ type diagnosis struct {
 	root *node
 	// load is the library's loader; a nil error means that the text is valid.
 	load func(text string) error
+	// extraBytes is what load costs beyond the length of its text.
+	extraBytes int
 	// typ is what load decodes into, for suggestions.
 	typ     reflect.Type
 	secrets *secrets
@@ -114,7 +116,7 @@ type problem struct {
 // check loads what is not hidden.
 func (d *diagnosis) check() (found []problem) {
 	text, nodes := render(d.root)
-	d.checkedBytes += len(text)
+	d.checkedBytes += len(text) + d.extraBytes
 	defer func() {
 		// The libraries dereference some nulls, such as `routes: [null]`.
 		if r := recover(); r != nil {

@@ -13,9 +13,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxNodes bounds what aliases can expand to. A file of 10,000 scrape
-// configurations has about 200,000 nodes.
-const maxNodes = 1_000_000
+// maxCopies bounds the values that the aliases of a file can expand to.
+const maxCopies = 100_000
 
 // node is one value of a YAML file, with its aliases expanded and everything
 // needed to say where it stands.
@@ -167,7 +166,7 @@ func parse(file string, text []byte) (*node, Errors) {
 
 	b := builder{file: file, open: map[*yaml.Node]bool{}}
 	root := b.build(doc.Content[0], &node{file: file})
-	if b.count >= maxNodes {
+	if b.copies >= maxCopies {
 		return nil, b.errs
 	}
 	if root.isNull() {
@@ -196,9 +195,11 @@ func syntaxError(file string, text []byte, err error) Error {
 
 // builder turns the YAML library's nodes into ours.
 type builder struct {
-	file  string
-	errs  Errors
-	count int
+	file string
+	errs Errors
+	// aliases counts the aliases around the current value, copies the values
+	// that there are because of aliases.
+	aliases, copies int
 	// open are the nodes being built, to find aliases that contain themselves.
 	open map[*yaml.Node]bool
 }
@@ -210,21 +211,27 @@ func (b *builder) fail(n *node, format string, args ...any) {
 
 // build fills n, which has its place in the tree, with the value y.
 func (b *builder) build(y *yaml.Node, n *node) *node {
-	for y.Kind == yaml.AliasNode {
+	if y.Kind == yaml.AliasNode {
+		b.aliases++
+		defer func() { b.aliases-- }()
 		y = y.Alias
 	}
 	n.source = y
 	if n.line == 0 || y.Kind == yaml.ScalarNode && y.Value != "" {
 		n.line = y.Line
 	}
-	b.count++
+	if b.aliases > 0 {
+		b.copies++
+	}
 	switch {
-	case b.count == maxNodes:
-		b.fail(n, "the aliases of this file expand to more than %d values; write them out or use scrape_config_files", maxNodes)
+	case b.copies > maxCopies:
+		return n // Reported.
+	case b.copies == maxCopies:
+		b.fail(n, "the aliases of this file expand to more than %d values; write them out or use scrape_config_files", maxCopies)
+		b.copies++
+		return n
 	case b.open[y]:
 		b.fail(n, "this alias contains itself; write the value out")
-	}
-	if b.count >= maxNodes || b.open[y] {
 		return n
 	}
 	b.open[y] = true
@@ -252,7 +259,7 @@ func (b *builder) mapping(y *yaml.Node, n *node) {
 	first := make(map[string]int, len(y.Content)/2) // key → line
 	for i := 0; i+1 < len(y.Content); i += 2 {
 		k, keyLine := y.Content[i], y.Content[i].Line
-		for k.Kind == yaml.AliasNode {
+		if k.Kind == yaml.AliasNode {
 			k = k.Alias
 		}
 		child := b.build(y.Content[i+1], &node{parent: n, key: scalarOf(k), line: keyLine})

@@ -30,6 +30,7 @@ func (l *loader) prometheus(root *node) {
 	l.config.Prometheus = cfg
 	l.scrapeConfigFiles(root)
 	l.ruleFiles(root, cfg.GlobalConfig.MetricNameValidationScheme)
+	l.warnMissingFiles(root, l.dir)
 }
 
 // loadPrometheus returns what is left of the configuration once everything

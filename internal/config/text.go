@@ -34,9 +34,8 @@ func (l *loader) text() string {
 	return text
 }
 
-// warn adds what is valid and probably not meant.
-func (l *loader) warn(root *node) {
-	l.warnMissingFiles(root, l.dir)
+// warnSilence names a configuration that notifies nobody.
+func (l *loader) warnSilence() {
 	if l.config.Alerting == nil && len(l.config.Prometheus.AlertingConfig.AlertmanagerConfigs) == 0 {
 		l.config.Warnings = append(l.config.Warnings, l.file+
 			": alerts are shown but nobody is notified; add an alertmanager section, or alerting.alertmanagers")
@@ -60,9 +59,6 @@ func (l *loader) warnMissingFiles(root *node, dir string) {
 			name == "config_file", name == "query_log_file", name == "scrape_failure_log_file":
 			return
 		}
-		if n.root().file == l.file && n.root() == root && n.under("alertmanager") {
-			return // Alertmanager's section has been looked at on its own.
-		}
 		// Alertmanager takes some paths from the working directory.
 		_, err := os.Stat(commoncfg.JoinDir(dir, n.scalar.text))
 		if errors.Is(err, os.ErrNotExist) {
@@ -72,12 +68,4 @@ func (l *loader) warnMissingFiles(root *node, dir string) {
 			l.warning(n, "%v; requests that need it fail until it exists", err)
 		}
 	})
-}
-
-// under reports whether n is part of a top-level section.
-func (n *node) under(section string) bool {
-	for n.parent != nil && n.parent.parent != nil {
-		n = n.parent
-	}
-	return n.key.text == section
 }
