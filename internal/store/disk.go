@@ -33,7 +33,7 @@ type disk struct {
 
 	full atomic.Bool
 
-	// mu serialises changes of state.
+	// mu serialises changes of state, together with those of the file.
 	mu sync.Mutex
 }
 
@@ -46,8 +46,11 @@ func (d *disk) floor() int64 { return d.reserveBytes / 2 }
 // check is called for every commit: one statfs costs less than a microsecond,
 // and an older answer could be wrong by what a neighbour wrote since.
 func (d *disk) check() error {
+	if d.reserveBytes == 0 {
+		return nil
+	}
 	free, known := freeBytes(d.dir)
-	if d.reserveBytes == 0 || !known {
+	if !known {
 		return nil // Unknown is not full.
 	}
 	full := d.full.Load()
@@ -87,15 +90,11 @@ func (d *disk) enter(free int64) {
 	if !changed {
 		return
 	}
-	d.logFull(free)
+	d.logger.Error("Disk full, samples are refused until there is space; queries go on",
+		"dir", d.dir, "freeBytes", free, "neededBytes", d.floor()+2*d.reserveBytes)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		d.logger.Warn("Disk reserve not given back", "err", err)
 	}
-}
-
-func (d *disk) logFull(free int64) {
-	d.logger.Error("Disk full, samples are refused until there is space; queries go on",
-		"dir", d.dir, "freeBytes", free, "neededBytes", d.floor()+2*d.reserveBytes)
 }
 
 func (d *disk) leave(free int64) {
@@ -115,28 +114,25 @@ func (d *disk) leave(free int64) {
 
 // reserve makes the reserve file, or removes one that is not wanted any more.
 // Without space for it the disk counts as full from the start.
-func (d *disk) reserve() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.reserveBytes == 0 {
-		if err := os.Remove(d.path()); !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-		return nil
+func (d *disk) reserve() {
+	var have int64
+	if fi, err := os.Stat(d.path()); err == nil {
+		have = fi.Size()
 	}
 	free, known := freeBytes(d.dir)
-	if fi, err := os.Stat(d.path()); err == nil {
-		if fi.Size() == d.reserveBytes {
-			return nil
-		}
-		free += fi.Size()
+	var err error
+	switch {
+	case d.reserveBytes == 0 && have > 0:
+		err = os.Remove(d.path())
+	case d.reserveBytes == 0:
+	case known && free+have < d.floor()+d.reserveBytes:
+		d.enter(free)
+	case have != d.reserveBytes:
+		err = allocate(d.path(), d.reserveBytes)
 	}
-	if known && free < d.floor()+d.reserveBytes {
-		d.full.Store(true)
-		d.logFull(free)
-		return nil
+	if err != nil {
+		d.logger.Warn("Storage runs without a disk reserve", "err", err)
 	}
-	return allocate(d.path(), d.reserveBytes)
 }
 
 func (d *disk) path() string { return filepath.Join(d.dir, reserveFile) }

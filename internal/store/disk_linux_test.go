@@ -145,6 +145,16 @@ func TestFullDiskRefusesAppendsAndNothingElse(t *testing.T) {
 	if err := commit(acknowledged); err != nil {
 		t.Errorf("got %v after space was freed", err)
 	}
+
+	// Not a byte left at the start but the reserve.
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	occupy(t, filler)
+	r = start(t, cfg, "")
+	if err := commit(acknowledged); !errors.Is(err, store.ErrDiskFull) {
+		t.Errorf("got %v on a full disk, want ErrDiskFull", err)
+	}
 	if got := r.Quarantined(); len(got) > 0 {
 		t.Errorf("a full disk is no damage, but quarantined is %v", got)
 	}

@@ -15,8 +15,8 @@ import (
 
 // Prepare checks everything in prom that concerns the storage: retention,
 // out-of-order window, exemplars, remote write and read, query log. Nothing
-// changes before commit is called. A commit before the TSDB is open takes
-// effect when it opens.
+// changes before commit is called. A commit before the TSDB opens takes effect
+// when it does; one while it is being opened waits for that.
 func (s *Store) Prepare(prom *promconfig.Config) (commit func(), err error) {
 	full := s.cfg.complete(prom)
 	if err := errors.Join(

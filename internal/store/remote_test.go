@@ -28,7 +28,7 @@ func TestRemoteWriteSendsToAnotherStore(t *testing.T) {
 			sender := start(t, store.Config{Dir: t.TempDir()}, fmt.Sprintf(`
 global: {external_labels: {from: sender}}
 remote_write:
-- {url: '%s', protobuf_message: '%s', send_native_histograms: true, metadata_config: {send: false}}
+- {url: '%s', protobuf_message: '%s', send_native_histograms: true}
 `, srv.URL, message))
 
 			var last int64

@@ -15,6 +15,7 @@ import (
 	promconfig "github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/scrape"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/storage/remote"
 	"github.com/prometheus/prometheus/tsdb"
@@ -70,6 +71,13 @@ type open struct {
 
 var _ storage.Storage = (*Store)(nil)
 
+// noScrapeManager leaves remote write without the metadata of targets.
+type noScrapeManager struct{}
+
+func (noScrapeManager) Get() (*scrape.Manager, error) {
+	return nil, errors.New("no scrape manager")
+}
+
 // New checks the configuration, takes the directory's lock and builds the
 // query engine. The TSDB itself is opened by [Store.Run]; a Store that never
 // runs is given up with [Store.Close].
@@ -83,6 +91,9 @@ func New(cfg Config, prom *promconfig.Config, d Deps) (*Store, error) {
 	}
 	if d.Registerer == nil {
 		d.Registerer = prometheus.NewRegistry()
+	}
+	if d.ScrapeManager == nil {
+		d.ScrapeManager = noScrapeManager{}
 	}
 	lock, err := lockDir(cfg.Dir)
 	if err != nil {
@@ -100,6 +111,7 @@ func New(cfg Config, prom *promconfig.Config, d Deps) (*Store, error) {
 	}
 	s.close = sync.OnceValue(s.release)
 	s.disk = newDisk(cfg.Dir, cfg.ReserveBytes, d.Logger)
+	s.disk.reserve()
 	s.metrics = newMetrics(d.Registerer, s.disk, s.quarantine)
 	commit, err := s.Prepare(prom)
 	if err != nil {
@@ -152,21 +164,20 @@ func (s *Store) Run(ctx context.Context) error {
 
 	<-ctx.Done()
 
+	s.mu.Lock() // A reload that is under way ends first.
 	s.open.Store(nil)
+	s.mu.Unlock()
 	s.logger.Info("Storage stopping")
 	// The fanout closes the TSDB first, so that remote write can still send
 	// what was appended last.
 	return errors.Join(o.fanout.Close(), s.close())
 }
 
-func (s *Store) openAll() (_ *open, err error) {
+func (s *Store) openAll() (*open, error) {
 	start := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	if err := s.disk.reserve(); err != nil {
-		s.logger.Warn("Storage runs without a disk reserve", "err", err)
-	}
 	guard := &guard{q: s.quarantine, dir: s.cfg.Dir}
 	// First what a crash during the last opening left behind.
 	for _, step := range []func() error{guard.settle, s.inspect, guard.hold} {
