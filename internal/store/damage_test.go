@@ -65,10 +65,12 @@ func fill(t *testing.T, dir string) int {
 		if err := app.Commit(); err != nil {
 			t.Fatal(err)
 		}
+		if s%60 == 0 { // Else the layout depends on the scheduler.
+			within(t, "compaction", func() bool {
+				return r.gauge("prometheus_tsdb_head_min_time_seconds") >= float64(dataStart/1000+s-100)
+			})
+		}
 	}
-	within(t, "compaction", func() bool {
-		return r.gauge("prometheus_tsdb_head_min_time_seconds") >= dataEnd/1000-100
-	})
 	for s := int64(1); s <= dataLate; s++ {
 		if err := r.append("late", dataEnd-s*1000, 1); err != nil {
 			t.Fatal(err)
@@ -171,18 +173,6 @@ func TestDamageIsSetAsideAndTheRestIsKept(t *testing.T) {
 				return []string{f}
 			},
 			kinds: []string{"wal"}, maxLost: 2 * commitSamples,
-		},
-		{
-			name: "bit in every log segment",
-			damage: func(t *testing.T, dir string) (damaged []string) {
-				all, _ := filepath.Glob(filepath.Join(dir, "wal/0*"))
-				for _, f := range all {
-					change(t, f, flip(0.3))
-					damaged = append(damaged, f)
-				}
-				return damaged
-			},
-			kinds: []string{"wal", "wal", "wal"}, maxLost: 6 * commitSamples,
 		},
 		{
 			name: "bit in the last record of the log",
