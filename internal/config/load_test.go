@@ -111,7 +111,11 @@ func FuzzLoad(f *testing.F) {
 		}
 		want := loadUpstream(path)
 		switch {
-		case want == nil || err != nil && strings.Contains(err.Error(), "a second YAML document"):
+		case want != nil && want.GlobalConfig.ScrapeInterval == 0:
+			// For `~` Prometheus forgets its defaults; we treat it as an empty file.
+		case want == nil:
+		case err != nil && strings.Contains(err.Error(), "YAML document"):
+			// Prometheus drops all but the first document, in silence.
 		case err != nil:
 			t.Errorf("Prometheus accepts this, got:\n%v", err)
 		case !reflect.DeepEqual(got.Prometheus, want):

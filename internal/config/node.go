@@ -152,16 +152,18 @@ func parse(file string, text []byte) (*node, Errors) {
 	if errors.Is(err, io.EOF) {
 		return nil, nil
 	}
-	if err == nil {
-		err = dec.Decode(&next)
+	if err != nil {
+		return nil, Errors{syntaxError(file, text, err)}
 	}
-	switch {
-	case err == nil && next.Content[0].ShortTag() == "!!null", errors.Is(err, io.EOF):
+	switch err = dec.Decode(&next); {
+	case errors.Is(err, io.EOF), err == nil && next.Content[0].ShortTag() == "!!null":
 	case err == nil:
 		return nil, Errors{{File: file, Line: next.Content[0].Line, Err: errors.New(
 			"a second YAML document begins here; put everything into one document, without ---")}}
 	default:
-		return nil, Errors{syntaxError(file, text, err)}
+		e := syntaxError(file, text, err)
+		e.Err = fmt.Errorf("after the first YAML document: %w", e.Err)
+		return nil, Errors{e}
 	}
 
 	b := builder{file: file, open: map[*yaml.Node]bool{}}
