@@ -191,6 +191,7 @@ func (f *runFlags) options(flags map[string]string) (app.Options, error) {
 	f.web.ReadTimeout = time.Duration(f.readTimeout)
 	f.ruler.OutageTolerance = time.Duration(f.tolerance)
 	f.ruler.ForGracePeriod = time.Duration(f.forGrace)
+	f.ruler.Lookback = time.Duration(f.lookback)
 	f.ruler.ResendDelay = time.Duration(f.resend)
 
 	return app.Options{

@@ -216,7 +216,7 @@ func TestBreachArrivesAsDiscordMessageAndMail(t *testing.T) {
 	if err := os.WriteFile(rules, []byte(`
 groups:
 - name: trading
-  interval: 200ms
+  interval: 1h # Only evaluation on commit can see the breach in time.
   rules:
   - alert: WeightHigh
     expr: used_weight > 2000

@@ -2,6 +2,10 @@
 // Prometheus' rule manager, loads rule files and the shipped rules, and hands
 // what fires to one function.
 //
+// Groups with alerts are evaluated when a sample that can change an alert is
+// committed, not only on their schedule: see runner.go. For that, samples must
+// be appended through [Ruler.Tap].
+//
 // It does not route or notify (package alerting), and every result is that of
 // Prometheus' own engine. Start with [New].
 package ruler
@@ -46,6 +50,8 @@ type Options struct {
 	ForGracePeriod time.Duration
 	// ResendDelay is the least time between two hand-overs of a firing alert.
 	ResendDelay time.Duration
+	// Lookback is how far back queries look for a series' last sample.
+	Lookback time.Duration
 	// MaxConcurrentEvals bounds the rules of one group that are evaluated at the
 	// same time; zero means one after the other.
 	MaxConcurrentEvals int64
@@ -53,7 +59,7 @@ type Options struct {
 
 // DefaultOptions are the options of a start without flags.
 func DefaultOptions() Options {
-	return Options{OutageTolerance: time.Hour, ResendDelay: time.Minute}
+	return Options{OutageTolerance: time.Hour, ResendDelay: time.Minute, Lookback: 5 * time.Minute}
 }
 
 // Deps are the parts a Ruler works with.
@@ -76,7 +82,7 @@ type Deps struct {
 // stopGrace is how long evaluations may go on after Run's context has ended.
 const stopGrace = 5 * time.Second
 
-// Ruler evaluates rule groups on their schedule.
+// Ruler evaluates rule groups on their schedule and on commits.
 type Ruler struct {
 	logger      *slog.Logger
 	manager     *rules.Manager
@@ -84,16 +90,27 @@ type Ruler struct {
 	externalURL string
 	queryOffset atomic.Int64
 	cancelEvals context.CancelFunc
+	onCommit    *onCommit
+	index       atomic.Pointer[index]
 }
 
 // New builds a Ruler with the groups of cfg. Nothing is evaluated before Run.
 func New(cfg Config, opts Options, d Deps) (*Ruler, error) {
+	evaluations := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "hedgewatch_ruler_evaluations_total",
+		Help: "Evaluations of rule groups, by what caused them: schedule, commit, deadline.",
+	}, []string{"trigger"})
+	if err := d.Registerer.Register(evaluations); err != nil {
+		return nil, err
+	}
+	count := func(trigger string) { evaluations.WithLabelValues(trigger).Inc() }
 	evals, cancel := context.WithCancel(context.Background())
 	r := &Ruler{
 		logger:      d.Logger,
 		loader:      newLoader(d.Parser, d.Logger),
 		externalURL: d.ExternalURL.String(),
 		cancelEvals: cancel,
+		onCommit:    newOnCommit(opts.Lookback, count),
 	}
 	r.manager = rules.NewManager(&rules.ManagerOptions{
 		NameValidationScheme:   cfg.Prometheus.GlobalConfig.MetricNameValidationScheme,
@@ -132,6 +149,7 @@ func (r *Ruler) Manager() *rules.Manager { return r.manager }
 func (r *Ruler) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	running.Go(r.manager.Run)
+	running.Go(func() { r.onCommit.run(ctx) })
 	<-ctx.Done()
 	giveUp := time.AfterFunc(stopGrace, r.cancelEvals)
 	defer giveUp.Stop()
@@ -151,12 +169,15 @@ func (r *Ruler) Prepare(cfg Config) (commit func(), err error) {
 	}
 	return func() {
 		r.queryOffset.Store(int64(prom.GlobalConfig.RuleQueryOffset))
-		r.loader.set.Store(set)
-		err := r.manager.Update(time.Duration(prom.GlobalConfig.EvaluationInterval), set.names(),
-			prom.GlobalConfig.ExternalLabels, r.externalURL, nil)
-		if err != nil {
-			r.logger.Error("Rules not applied, the former ones go on", "err", err)
-		}
+		r.index.Store(r.onCommit.change(func() []*rules.Group {
+			r.loader.set.Store(set)
+			err := r.manager.Update(time.Duration(prom.GlobalConfig.EvaluationInterval), set.names(),
+				prom.GlobalConfig.ExternalLabels, r.externalURL, r.onCommit.iterate)
+			if err != nil {
+				r.logger.Error("Rules not applied, the former ones go on", "err", err)
+			}
+			return r.manager.RuleGroups()
+		}))
 	}, nil
 }
 

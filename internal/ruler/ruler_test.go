@@ -15,12 +15,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/common/promslog"
 	promconfig "github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/notifier"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
 	"go.uber.org/goleak"
 
@@ -37,7 +39,10 @@ type platform struct {
 	db    *tsdb.DB
 	ruler *ruler.Ruler
 	stop  func()
-	sent  []string
+	reg   *prometheus.Registry
+
+	mu   sync.Mutex
+	sent []string
 }
 
 // newPlatform starts a ruler with the given configuration, whose rule files
@@ -78,12 +83,12 @@ func (p *platform) start(cfg string, shipped ruler.Shipped) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.db = db
+	p.db, p.reg = db, prometheus.NewRegistry()
 	parse := parser.NewParser(parser.Options{})
 	engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 1e6, Timeout: time.Minute, Parser: parse})
 	p.ruler, err = ruler.New(p.config(cfg, shipped), ruler.DefaultOptions(), ruler.Deps{
 		Logger:      slog.New(slog.DiscardHandler),
-		Registerer:  prometheus.NewRegistry(),
+		Registerer:  p.reg,
 		Engine:      engine,
 		Parser:      parse,
 		Storage:     db,
@@ -113,16 +118,20 @@ func (p *platform) start(cfg string, shipped ruler.Shipped) {
 }
 
 func (p *platform) send(_ context.Context, alerts ...*notifier.Alert) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, a := range alerts {
 		p.sent = append(p.sent, a.String())
 	}
 }
 
-// set stores value for a series now.
-func (p *platform) set(series labels.Labels, value float64) {
+// set stores value for a series now, as a scrape does.
+func (p *platform) set(series labels.Labels, value float64) { p.setAt(time.Now(), series, value) }
+
+func (p *platform) setAt(at time.Time, series labels.Labels, value float64) {
 	p.t.Helper()
-	app := p.db.Appender(context.Background())
-	if _, err := app.Append(0, series, time.Now().UnixMilli(), value); err != nil {
+	app := p.ruler.Tap(p.db).AppenderV2(context.Background())
+	if _, err := app.Append(0, series, 0, at.UnixMilli(), value, nil, nil, storage.AOptions{}); err != nil {
 		p.t.Fatal(err)
 	}
 	if err := app.Commit(); err != nil {
@@ -149,7 +158,7 @@ groups:
     labels: {severity: warning}
 `
 
-var usedWeight = labels.FromStrings(labels.MetricName, "used_weight", "market", "usdm")
+var usedWeight = labels.FromStrings(model.MetricNameLabel, "used_weight", "market", "usdm")
 
 const withRules = "global: {evaluation_interval: 15s}\nrule_files: ['*.yml']\n"
 
