@@ -1,0 +1,73 @@
+package instrument
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// A hotPath is a call that a service makes for each request, row or message. One
+// table serves the benchmarks and the promise of no allocations.
+type hotPath struct {
+	name string
+	// prepare returns the call, with all that it needs built.
+	prepare func(testing.TB) func()
+}
+
+func hotPaths() []hotPath {
+	return []hotPath{
+		{"HTTPServer", func(t testing.TB) func() {
+			s, err := NewHTTPServer(prometheus.NewRegistry(), HTTPServerConfig{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := s.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+			r := httptest.NewRequest(http.MethodGet, "/orders/7", nil)
+			r.Pattern = "GET /orders/{id}" // As the ServeMux underneath sets it.
+			w := http1Writer{}
+			return func() { h.ServeHTTP(w, r) }
+		}},
+		{"HTTPClient", func(t testing.TB) func() {
+			c, err := NewHTTPClient(prometheus.NewRegistry(), HTTPClientConfig{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			rt := c.Transport("ledger", canned{&http.Response{StatusCode: http.StatusOK}})
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			return func() { _, _ = rt.RoundTrip(r) }
+		}},
+	}
+}
+
+// canned is a transport that costs nothing, so that only ours is measured.
+type canned struct{ resp *http.Response }
+
+func (c canned) RoundTrip(*http.Request) (*http.Response, error) { return c.resp, nil }
+
+func TestHotPathsAllocateNothing(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector makes sync.Pool forget")
+	}
+	for _, path := range hotPaths() {
+		t.Run(path.name, func(t *testing.T) {
+			call := path.prepare(t)
+			if got := testing.AllocsPerRun(2000, call); got != 0 {
+				t.Errorf("got %v allocations for each call, want 0", got)
+			}
+		})
+	}
+}
+
+func BenchmarkHotPath(b *testing.B) {
+	for _, path := range hotPaths() {
+		b.Run(path.name, func(b *testing.B) {
+			call := path.prepare(b)
+			b.ReportAllocs()
+			for b.Loop() {
+				call()
+			}
+		})
+	}
+}
