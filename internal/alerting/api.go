@@ -20,7 +20,7 @@ var apiPaths = [...]string{
 	"/api/v2/alerts/groups",
 	"/api/v2/receivers",
 	"/api/v2/silences",
-	"/api/v2/status",
+	statusPath,
 	"/api/v2/swagger.json",
 }
 
@@ -56,6 +56,11 @@ func (a *Alerting) handler(api *amapi.API) http.Handler {
 		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBytes)
 		if r.Method == http.MethodPost || r.Method == http.MethodDelete {
 			w = &durableWriter{ResponseWriter: w, request: r, journal: a.journal}
+		}
+		// After a stop there is no pipeline, and the library refuses by itself.
+		if line := a.pipeline.Load(); r.URL.Path == statusPath && line != nil {
+			showText(w, r, line.plan.text, mux)
+			return
 		}
 		mux.ServeHTTP(w, r)
 	})

@@ -15,6 +15,10 @@ import (
 type Config struct {
 	// Alertmanager is the parsed file; its relative paths are resolved.
 	Alertmanager *amconfig.Config
+	// Text is the configuration as the API shows it. Empty means as the library
+	// prints it, which hides its own kinds of secrets but not values that were
+	// put in by reference.
+	Text string
 }
 
 // InitMatchers makes this process read matchers as Alertmanager's program does:

@@ -19,6 +19,7 @@ import (
 // has been started.
 type plan struct {
 	config       *amconfig.Config
+	text         string // as the API shows it
 	template     *template.Template
 	routes       *dispatch.Route
 	receivers    map[string][]notify.Integration // those that a route uses
@@ -47,6 +48,7 @@ func newPlan(cfg Config, externalURL *url.URL, logger *slog.Logger) (*plan, erro
 
 	p := &plan{
 		config:      c,
+		text:        cfg.Text,
 		template:    tmpl,
 		routes:      dispatch.NewRoute(c.Route, nil),
 		receivers:   make(map[string][]notify.Integration),

@@ -95,6 +95,7 @@ func New(opts Options, logger *slog.Logger) (*App, error) {
 		return nil, err
 	}
 	a.config.Store(cfg)
+	a.warn(cfg)
 	if err := a.build(cfg); err != nil {
 		a.Close()
 		return nil, err
@@ -121,6 +122,13 @@ func (a *App) load() (*config.Config, error) {
 		Parser:    parser.NewParser(a.opts.Store.Query.Parser),
 		Retention: a.opts.Store.Retention,
 	})
+}
+
+// warn logs what is valid in cfg and probably not meant.
+func (a *App) warn(cfg *config.Config) {
+	for _, w := range cfg.Warnings {
+		a.logger.Warn("Configuration", "warning", w)
+	}
 }
 
 // build makes the parts in the order in which they need each other.

@@ -233,9 +233,9 @@ alertmanager:
   route: {receiver: traders, group_wait: 0s, group_interval: 200ms}
   receivers:
   - name: traders
-    discord_configs: [{webhook_url_file: %q}]
+    discord_configs: [{webhook_url_file: webhook}]
     email_configs: [{to: desk@example.com, from: watch@example.com, smarthost: %q, require_tls: false, send_resolved: true}]
-`, target, webhook, mails.address))
+`, target, mails.address))
 
 	weight.Set(2300)
 	for _, want := range []string{"Weight is 2300", "RESOLVED"} {
@@ -252,6 +252,27 @@ alertmanager:
 	s.get("/api/v1/status/config", &config)
 	if strings.Contains(config.Data.YAML, "s3cret") {
 		t.Error("the API shows a secret")
+	}
+}
+
+func TestReferencesAreShownInsteadOfTheirValues(t *testing.T) {
+	t.Setenv("DESK", "desk-of-mallory@example.com")
+	s := startServer(t, t.TempDir(), `
+host: {enabled: false}
+global: {external_labels: {desk: '${env:DESK}'}}
+alertmanager:
+  global: {smtp_from: watch@example.com, smtp_smarthost: '127.0.0.1:1'}
+  route: {receiver: traders}
+  receivers: [{name: traders, email_configs: [{to: '${env:DESK}'}]}]
+`)
+	var status struct{ Config struct{ Original string } }
+	s.get("/api/v2/status", &status)
+	var config struct{ Data struct{ YAML string } }
+	s.get("/api/v1/status/config", &config)
+	for what, text := range map[string]string{"Alertmanager's status": status.Config.Original, "Prometheus' status": config.Data.YAML} {
+		if !strings.Contains(text, "${env:DESK}") || strings.Contains(text, "mallory") {
+			t.Errorf("%s shows %s", what, text)
+		}
 	}
 }
 

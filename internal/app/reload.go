@@ -66,6 +66,7 @@ func (a *App) reload() error {
 		return err
 	}
 	a.config.Store(cfg)
+	a.warn(cfg)
 	commitHost()
 	for _, commit := range commits {
 		commit()

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 
 	amconfig "github.com/prometheus/alertmanager/config"
 	commoncfg "github.com/prometheus/common/config"
@@ -62,6 +63,9 @@ func (l *loader) alertmanager(n *node) {
 		l.fail(n, "%s", l.secrets.clean(n, err.Error()))
 		return
 	}
+	if cfg.Text, err = l.secrets.mask(cfg.Alertmanager.String()); err != nil {
+		l.failFile(l.file, err)
+	}
 	l.config.Alerting = &cfg
 }
 
@@ -112,6 +116,7 @@ func resolvePaths(c *amconfig.Config, dir string) {
 				if http := httpConfig(value.Index(i)); http != nil {
 					http.SetDirectory(dir)
 				}
+				findFiles(value.Index(i), dir)
 			}
 		}
 	}
@@ -126,6 +131,25 @@ func resolvePaths(c *amconfig.Config, dir string) {
 	for _, out := range c.EventRecorder.KafkaOutputs {
 		if out.TLSConfig != nil {
 			out.TLSConfig.SetDirectory(dir)
+		}
+	}
+}
+
+// findFiles joins the relative *_file paths of an integration with dir where
+// there is such a file. The library looks for these in the working directory
+// only, which holds for files that are not in dir.
+func findFiles(integration reflect.Value, dir string) {
+	if integration.IsNil() {
+		return
+	}
+	for field, value := range integration.Elem().Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+		if value.Kind() != reflect.String || !strings.HasSuffix(name, "_file") || value.String() == "" {
+			continue
+		}
+		path := commoncfg.JoinDir(dir, value.String())
+		if _, err := os.Stat(path); err == nil {
+			value.SetString(path)
 		}
 	}
 }
