@@ -99,7 +99,7 @@ func New(cfg Config, d Deps) (*Scraper, error) {
 		warmedUp: make(chan struct{}),
 		warming:  true,
 	}
-	m, err := scrape.NewManager(s.options, d.Logger, logging.NewJSONFileLogger, nil, d.Appendable, d.Registerer)
+	m, err := scrape.NewManager(s.options, withoutRepeats(d.Logger), logging.NewJSONFileLogger, nil, d.Appendable, d.Registerer)
 	if err != nil {
 		return nil, fmt.Errorf("build scrape manager: %w", err)
 	}
