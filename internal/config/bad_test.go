@@ -41,7 +41,7 @@ func TestBadFilesAreExplained(t *testing.T) {
 			if err == nil {
 				t.Fatal("got no error")
 			}
-			if errs := (Errors)(nil); !errors.As(err, &errs) {
+			if errs := Errors(nil); !errors.As(err, &errs) {
 				t.Errorf("got an error of type %T, want Errors", err)
 			}
 			got := strings.ReplaceAll(err.Error(), dir+"/", "") + "\n"

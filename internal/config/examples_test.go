@@ -53,9 +53,7 @@ func TestReferenceHasEveryKey(t *testing.T) {
 			t.Errorf("docs/configuration.md has no heading for section %s", s.key)
 		}
 	}
-	for _, key := range keysOf(prometheusType()) {
-		keys = append(keys, key)
-	}
+	keys = append(keys, keysOf(prometheusType())...)
 	for _, key := range keys {
 		if !strings.Contains(string(text), "`"+key+"`") {
 			t.Errorf("docs/configuration.md lacks `%s`", key)

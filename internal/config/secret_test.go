@@ -183,7 +183,8 @@ scrape_configs:
     authorization: {credentials_file: token}
   - job_name: b
     basic_auth: {username: b, password_file: missing}
-`})
+`,
+	})
 	c, err := Load(filepath.Join(dir, "hedgewatch.yml"), Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/common/promslog"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
@@ -22,7 +23,7 @@ const benchSeries = 100_000
 func benchLabels() []labels.Labels {
 	series := make([]labels.Labels, benchSeries)
 	for i := range series {
-		series[i] = labels.FromStrings(labels.MetricName, "bench_metric_"+strconv.Itoa(i%500),
+		series[i] = labels.FromStrings(model.MetricNameLabel, "bench_metric_"+strconv.Itoa(i%500),
 			"instance", "host-"+strconv.Itoa(i/500)+":9100", "job", "node")
 	}
 	return series

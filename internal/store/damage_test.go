@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/common/promslog"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
@@ -51,7 +52,7 @@ func fill(t *testing.T, dir string) int {
 	refs := make([]storage.SeriesRef, dataSeries)
 	series := make([]labels.Labels, dataSeries)
 	for i := range series {
-		series[i] = labels.FromStrings(labels.MetricName, "m", "i", strconv.Itoa(i))
+		series[i] = labels.FromStrings(model.MetricNameLabel, "m", "i", strconv.Itoa(i))
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	for s := int64(0); s <= dataSeconds; s++ {
@@ -453,7 +454,7 @@ func TestABitInTheLogCostsOnlyItsRecord(t *testing.T) {
 	for n := int64(0); n < commits; n++ {
 		app := r.Appender(t.Context())
 		for i := range series {
-			ls := labels.FromStrings(labels.MetricName, "m", "i", strconv.Itoa(i))
+			ls := labels.FromStrings(model.MetricNameLabel, "m", "i", strconv.Itoa(i))
 			if _, err := app.Append(0, ls, dataStart+n*1000, float64(i)*1.1+float64(n)); err != nil {
 				t.Fatal(err)
 			}

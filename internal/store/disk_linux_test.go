@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 
@@ -63,7 +64,7 @@ func TestFullDiskRefusesAppendsAndNothingElse(t *testing.T) {
 	commit := func(n int64) error {
 		app := r.Appender(t.Context())
 		for i := range refs {
-			ref, err := app.Append(refs[i], labels.FromStrings(labels.MetricName, "m", "i", strconv.Itoa(i)), dataStart+n*1000, float64(n))
+			ref, err := app.Append(refs[i], labels.FromStrings(model.MetricNameLabel, "m", "i", strconv.Itoa(i)), dataStart+n*1000, float64(n))
 			if err != nil {
 				return errors.Join(err, app.Rollback())
 			}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/common/promslog"
 	promconfig "github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/model/labels"
@@ -44,7 +45,7 @@ func ingestForever(dir string) {
 	<-s.Ready()
 	series := make([]labels.Labels, killSeries)
 	for i := range series {
-		series[i] = labels.FromStrings(labels.MetricName, "killed", "i", strconv.Itoa(i))
+		series[i] = labels.FromStrings(model.MetricNameLabel, "killed", "i", strconv.Itoa(i))
 	}
 	refs := make([]storage.SeriesRef, killSeries)
 	for n := int64(0); ; n++ {

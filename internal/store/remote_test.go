@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
+
 	remoteapi "github.com/prometheus/client_golang/exp/api/remote"
 	"github.com/prometheus/common/promslog"
 	promconfig "github.com/prometheus/prometheus/config"
@@ -37,8 +39,8 @@ remote_write:
 				last = time.Now().UnixMilli()
 				app := sender.Appender(t.Context())
 				for _, err := range []error{
-					second(app.Append(0, labels.FromStrings(labels.MetricName, "f"), last, 42)),
-					second(app.AppendHistogram(0, labels.FromStrings(labels.MetricName, "h"), last, nil,
+					second(app.Append(0, labels.FromStrings(model.MetricNameLabel, "f"), last, 42)),
+					second(app.AppendHistogram(0, labels.FromStrings(model.MetricNameLabel, "h"), last, nil,
 						&histogram.FloatHistogram{Count: 2, Sum: 5, ZeroCount: 2})),
 					app.Commit(),
 				} {

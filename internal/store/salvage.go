@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/common/promslog"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/tsdb/chunks"
@@ -187,6 +188,6 @@ func (w *witness) fence() []byte {
 	var enc record.Encoder
 	return enc.Series([]record.RefSeries{{
 		Ref:    w.maxRef + fenceGap,
-		Labels: labels.FromStrings(labels.MetricName, "hedgewatch_store_salvaged"),
+		Labels: labels.FromStrings(model.MetricNameLabel, "hedgewatch_store_salvaged"),
 	}}, nil)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/common/promslog"
 	promconfig "github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/model/exemplar"
@@ -136,7 +137,7 @@ func start(t testing.TB, cfg store.Config, yaml string) *running {
 // append commits one sample.
 func (r *running) append(name string, at int64, v float64) error {
 	app := r.Appender(context.Background())
-	if _, err := app.Append(0, labels.FromStrings(labels.MetricName, name), at, v); err != nil {
+	if _, err := app.Append(0, labels.FromStrings(model.MetricNameLabel, name), at, v); err != nil {
 		return errors.Join(err, app.Rollback())
 	}
 	return app.Commit()
@@ -229,10 +230,10 @@ func TestStoreKeepsEveryKindOfSampleOverARestart(t *testing.T) {
 	r := start(t, store.Config{Dir: dir}, yaml)
 	app := r.Appender(t.Context())
 	for _, err := range []error{
-		second(app.Append(0, labels.FromStrings(labels.MetricName, "f"), now, 1)),
-		second(app.AppendHistogram(0, labels.FromStrings(labels.MetricName, "h"), now, h, nil)),
-		second(app.AppendHistogram(0, labels.FromStrings(labels.MetricName, "fh"), now, nil, fh)),
-		second(app.AppendExemplar(0, labels.FromStrings(labels.MetricName, "f"),
+		second(app.Append(0, labels.FromStrings(model.MetricNameLabel, "f"), now, 1)),
+		second(app.AppendHistogram(0, labels.FromStrings(model.MetricNameLabel, "h"), now, h, nil)),
+		second(app.AppendHistogram(0, labels.FromStrings(model.MetricNameLabel, "fh"), now, nil, fh)),
+		second(app.AppendExemplar(0, labels.FromStrings(model.MetricNameLabel, "f"),
 			exemplar.Exemplar{Labels: labels.FromStrings("trace", "1"), Value: 1, Ts: now, HasTs: true})),
 		app.Commit(),
 	} {
@@ -242,7 +243,7 @@ func TestStoreKeepsEveryKindOfSampleOverARestart(t *testing.T) {
 	}
 	v2 := r.AppenderV2(t.Context())
 	for _, err := range []error{
-		second(v2.Append(0, labels.FromStrings(labels.MetricName, "v2"), 0, now, 2, nil, nil, storage.AOptions{})),
+		second(v2.Append(0, labels.FromStrings(model.MetricNameLabel, "v2"), 0, now, 2, nil, nil, storage.AOptions{})),
 		v2.Commit(),
 	} {
 		if err != nil {
@@ -269,7 +270,7 @@ func TestStoreKeepsEveryKindOfSampleOverARestart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := eq.Select(now-1, now+1, []*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, "f")})
+		got, err := eq.Select(now-1, now+1, []*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, "f")})
 		if err != nil || len(got) != 1 || len(got[0].Exemplars) != 1 {
 			t.Errorf("got exemplars %v, %v, want one", got, err)
 		}
@@ -343,11 +344,11 @@ func TestStoreServesTheAdminAPI(t *testing.T) {
 	r.mustAppend("kept", now, 1)
 	r.mustAppend("dropped", now, 1)
 
-	stats, err := r.Stats(labels.MetricName, 10)
+	stats, err := r.Stats(model.MetricNameLabel, 10)
 	if err != nil || stats.NumSeries != 2 {
 		t.Errorf("got stats %+v, %v, want 2 series", stats, err)
 	}
-	if err := r.Delete(t.Context(), 0, math.MaxInt64, labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, "dropped")); err != nil {
+	if err := r.Delete(t.Context(), 0, math.MaxInt64, labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, "dropped")); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.CleanTombstones(); err != nil {
@@ -389,11 +390,13 @@ func TestNewRefusesWhatItCannotUse(t *testing.T) {
 		{"foreign directory", store.Config{Dir: foreign}, "", `not a time series database: it holds "diary.txt"`},
 		{"block durations", store.Config{Dir: "x", MinBlockDuration: 2, MaxBlockDuration: 1}, "", "shorter than the minimum"},
 		{
-			"unreadable certificate", store.Config{},
+			"unreadable certificate",
+			store.Config{},
 			"remote_write: [{url: 'http://127.0.0.1:1/', tls_config: {ca_file: /nowhere/ca.pem}}]", "/nowhere/ca.pem",
 		},
 		{
-			"same remote write twice", store.Config{},
+			"same remote write twice",
+			store.Config{},
 			"remote_write: [{url: 'http://u:secret@127.0.0.1:1/'}, {url: 'http://u:secret@127.0.0.1:1/'}]", "twice",
 		},
 		{"query log", store.Config{}, "global: {query_log_file: /nowhere/query.log}", "global.query_log_file"},

@@ -22,10 +22,14 @@ host.processes[0]: matches nothing; give comm, exe or cmdline
 host.processes[1].name: "a\xff" is not valid UTF-8
 host.processes[1].cmdline[0]: error parsing regexp: missing closing ): ` + "`(`" + `
 host.processes[1].cmdline[2]: error parsing regexp: missing closing ]: ` + "`[`"},
-		{"twice", config("/proc", Group{Name: "a", Comm: []string{"x"}}, Group{Name: "a", Comm: []string{"y"}}),
-			`host.processes[1].name: "a" is also the name of host.processes[0]; give each group its own`},
-		{"long comm", config("/proc", Group{Name: "a", Comm: []string{"erl_child_setup_"}}),
-			`host.processes[0].comm[0]: "erl_child_setup_" never matches, the kernel cuts names to 15 bytes; write "erl_child_setup" or use exe`},
+		{
+			"twice", config("/proc", Group{Name: "a", Comm: []string{"x"}}, Group{Name: "a", Comm: []string{"y"}}),
+			`host.processes[1].name: "a" is also the name of host.processes[0]; give each group its own`,
+		},
+		{
+			"long comm", config("/proc", Group{Name: "a", Comm: []string{"erl_child_setup_"}}),
+			`host.processes[0].comm[0]: "erl_child_setup_" never matches, the kernel cuts names to 15 bytes; write "erl_child_setup" or use exe`,
+		},
 		{"empty entries", config("/proc", Group{Name: "a", Comm: []string{""}, Exe: []string{""}}), `host.processes[0].comm[0]: empty
 host.processes[0].exe[0]: empty`},
 	}
