@@ -47,6 +47,9 @@ scrape_configs:
 func TestForeignExporter(t *testing.T) {
 	program := os.Getenv("NODE_EXPORTER")
 	if program == "" {
+		if os.Getenv("REALPARTS") == "require" {
+			t.Fatal("NODE_EXPORTER is not set")
+		}
 		t.Skip("NODE_EXPORTER does not name a node_exporter binary; make test builds one")
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
