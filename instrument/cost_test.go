@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -37,6 +38,50 @@ func hotPaths() []hotPath {
 			rt := c.Transport("ledger", canned{&http.Response{StatusCode: http.StatusOK}})
 			r := httptest.NewRequest(http.MethodGet, "/", nil)
 			return func() { _, _ = rt.RoundTrip(r) }
+		}},
+		{"Kline", func(t testing.TB) func() {
+			s, _ := newSync(t, SyncConfig{})
+			k, err := s.Kline(Dataset{Market: USDM, Symbol: "BTCUSDT", Interval: "1m"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			open := time.Now().Truncate(time.Minute)
+			return func() { open = open.Add(time.Minute); k.Stored(open) }
+		}},
+		{"Trade", func(t testing.TB) func() {
+			s, _ := newSync(t, SyncConfig{})
+			trade, err := s.Trade(Dataset{Market: USDM, Symbol: "BTCUSDT"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			id, at := int64(0), time.Now()
+			return func() { id++; trade.Stored(id, at) }
+		}},
+		{"UserTrade", func(t testing.TB) func() {
+			s, _ := newSync(t, SyncConfig{})
+			fill, err := s.UserTrade(Dataset{Market: USDM, Account: "alpha", Symbol: "BTCUSDT"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			id, at := int64(0), time.Now()
+			for range 4 * remembered { // Its memory has grown to its bound.
+				id++
+				fill.Stored(id, at)
+			}
+			return func() { id += 3; fill.Stored(id, at) }
+		}},
+		{"Income", func(t testing.TB) func() {
+			s, _ := newSync(t, SyncConfig{})
+			income, err := s.Income(Dataset{Market: USDM, Account: "alpha"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			id, at := int64(0), time.Now()
+			for range 4 * remembered {
+				id++
+				income.Stored("COMMISSION", id, at)
+			}
+			return func() { id += 3; income.Stored("COMMISSION", id, at) }
 		}},
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -22,6 +21,7 @@ type HTTPClientConfig struct {
 type HTTPClient struct {
 	series *seriesTable
 	active *prometheus.GaugeVec
+	clock  clock
 }
 
 // NewHTTPClient registers the metrics http_client_*.
@@ -55,7 +55,7 @@ func NewHTTPClient(reg prometheus.Registerer, cfg HTTPClientConfig) (*HTTPClient
 		}
 		return series
 	}
-	return &HTTPClient{series: newSeriesTable(cfg.MaxPeers, build), active: active}, nil
+	return &HTTPClient{series: newSeriesTable(cfg.MaxPeers, build), active: active, clock: newClock()}, nil
 }
 
 // Transport measures the requests that go through next to a peer: a name that
@@ -69,7 +69,7 @@ func (c *HTTPClient) Transport(peer string, next http.RoundTripper) http.RoundTr
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		c.series.get(httpKey{name, method})
 	}
-	return &clientTransport{peer: name, next: next, series: c.series, active: c.active.WithLabelValues(name)}
+	return &clientTransport{peer: name, next: next, series: c.series, active: c.active.WithLabelValues(name), clock: c.clock}
 }
 
 type clientTransport struct {
@@ -77,16 +77,17 @@ type clientTransport struct {
 	next   http.RoundTripper
 	series *seriesTable
 	active prometheus.Gauge
+	clock  clock
 }
 
 // RoundTrip implements http.RoundTripper.
 func (t *clientTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	start := time.Now()
+	start := t.clock.now()
 	t.active.Inc()
 	resp, err := t.next.RoundTrip(r)
 	t.active.Dec()
 	series := t.series.get(httpKey{t.peer, knownMethod(r.Method)})
-	series.took.Observe(time.Since(start).Seconds())
+	series.took.Observe((t.clock.now() - start).Seconds())
 	switch {
 	case err == nil:
 		series.requests[outcomeOf(resp.StatusCode)].Inc()

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -28,6 +27,7 @@ type HTTPServerConfig struct {
 type HTTPServer struct {
 	series    *seriesTable
 	active    prometheus.Gauge
+	clock     clock
 	recorders sync.Pool
 }
 
@@ -59,7 +59,7 @@ func NewHTTPServer(reg prometheus.Registerer, cfg HTTPServerConfig) (*HTTPServer
 	if err := register(reg, "HTTP server", requests, duration, panics, active); err != nil {
 		return nil, err
 	}
-	s := &HTTPServer{active: active}
+	s := &HTTPServer{active: active, clock: newClock()}
 	s.recorders.New = func() any { return newRecorder() }
 	s.series = newSeriesTable(cfg.MaxRoutes, func(key httpKey) *httpSeries {
 		route := routeOf(key.name)
@@ -106,7 +106,7 @@ func (s *HTTPServer) expect(pattern string) {
 }
 
 func (s *HTTPServer) serve(w http.ResponseWriter, r *http.Request, next http.Handler, pattern string) {
-	start := time.Now()
+	start := s.clock.now()
 	s.active.Inc()
 	rec := s.recorders.Get().(*recorder)
 	returned := false
@@ -116,7 +116,7 @@ func (s *HTTPServer) serve(w http.ResponseWriter, r *http.Request, next http.Han
 		}
 		series := s.series.get(httpKey{pattern, knownMethod(r.Method)})
 		s.active.Dec()
-		series.took.Observe(time.Since(start).Seconds())
+		series.took.Observe((s.clock.now() - start).Seconds())
 		series.requests[rec.outcome(r.Context(), returned)].Inc()
 		if returned {
 			rec.release(&s.recorders)
