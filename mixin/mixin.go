@@ -9,7 +9,10 @@ package mixin
 
 import (
 	"embed"
+	"fmt"
 	"io/fs"
+
+	"go.yaml.in/yaml/v3"
 )
 
 //go:embed rules/*.yml
@@ -22,4 +25,35 @@ func Rules() fs.FS {
 		panic(err) // Only an invalid path fails, and this one is constant.
 	}
 	return rules
+}
+
+// Names returns the names of all shipped groups, alerts and recording rules.
+func Names() ([]string, error) {
+	paths, err := fs.Glob(Rules(), "*.yml")
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, path := range paths {
+		text, err := fs.ReadFile(Rules(), path)
+		if err != nil {
+			return nil, err
+		}
+		var file struct {
+			Groups []struct {
+				Name  string
+				Rules []struct{ Alert, Record string }
+			}
+		}
+		if err := yaml.Unmarshal(text, &file); err != nil {
+			return nil, fmt.Errorf("shipped rule file %s: %w", path, err)
+		}
+		for _, g := range file.Groups {
+			names = append(names, g.Name)
+			for _, r := range g.Rules {
+				names = append(names, r.Alert+r.Record)
+			}
+		}
+	}
+	return names, nil
 }

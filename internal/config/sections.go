@@ -2,14 +2,17 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/hedgewatch/hedgewatch/internal/collector/host"
 	"github.com/hedgewatch/hedgewatch/internal/collector/process"
+	"github.com/hedgewatch/hedgewatch/mixin"
 )
 
 // section is a part of the file that Prometheus does not know.
@@ -62,7 +65,25 @@ func showHost(c *Config) any {
 }
 
 func (l *loader) mixin(n *node) {
-	l.config.Mixin = decode(l, n, Mixin{Enabled: n != nil}, func(Mixin) error { return nil })
+	l.config.Mixin = decode(l, n, Mixin{Enabled: n != nil}, Mixin.validate)
+}
+
+// validate finds misspelt names: what they mean to switch off would stay on.
+func (m Mixin) validate() error {
+	if len(m.Disable) == 0 {
+		return nil
+	}
+	names, err := mixin.Names()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for i, name := range m.Disable {
+		if !slices.Contains(names, name) {
+			errs = append(errs, fmt.Errorf("mixin.disable[%d]: no shipped rule or group is called %q; mixin/README.md lists them", i, name))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func showMixin(c *Config) any {
