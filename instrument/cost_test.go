@@ -39,6 +39,18 @@ func hotPaths() []hotPath {
 			r := httptest.NewRequest(http.MethodGet, "/", nil)
 			return func() { _, _ = rt.RoundTrip(r) }
 		}},
+		{"Binance", func(t testing.TB) func() {
+			resp := &http.Response{StatusCode: http.StatusOK, Header: http.Header{
+				"Date": {time.Now().UTC().Format(http.TimeFormat)}, "X-Mbx-Used-Weight": {"42"}, "X-Mbx-Used-Weight-1m": {"42"},
+				"Content-Type": {"application/json"}, "Content-Length": {"2"}, "Connection": {"keep-alive"}, "Server": {"nginx"},
+				"X-Mbx-Uuid": {"5a1f"}, "Strict-Transport-Security": {"max-age=31536000"}, "X-Frame-Options": {"SAMEORIGIN"},
+				"Cache-Control": {"no-cache"}, "Access-Control-Allow-Origin": {"*"}, "Via": {"1.1"}, "X-Cache": {"Miss"},
+			}}
+			b, _ := newBinance(t, BinanceConfig{Next: canned{resp}})
+			rt := b.Transport("alpha")
+			r := httptest.NewRequest(http.MethodGet, "/fapi/v1/userTrades?symbol=BTCUSDT&timestamp=1794304800000&signature=0", nil)
+			return func() { _, _ = rt.RoundTrip(r) }
+		}},
 		{"Kline", func(t testing.TB) func() {
 			s, _ := newSync(t, SyncConfig{})
 			k, err := s.Kline(Dataset{Market: USDM, Symbol: "BTCUSDT", Interval: "1m"})

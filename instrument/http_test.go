@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,8 +17,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// newServer starts a real server with a measured mux.
-func newServer(t *testing.T, cfg HTTPServerConfig, routes map[string]http.HandlerFunc) (*httptest.Server, *prometheus.Registry) {
+// measuredServer is a real server with a measured mux.
+type measuredServer struct {
+	*httptest.Server
+	handlers sync.WaitGroup
+}
+
+// finish waits for the handlers; Close does not wait for those that hijacked.
+func (s *measuredServer) finish() {
+	s.Close()
+	s.handlers.Wait()
+}
+
+func newServer(t *testing.T, cfg HTTPServerConfig, routes map[string]http.HandlerFunc) (*measuredServer, *prometheus.Registry) {
 	t.Helper()
 	reg := prometheus.NewPedanticRegistry()
 	s, err := NewHTTPServer(reg, cfg)
@@ -28,7 +40,12 @@ func newServer(t *testing.T, cfg HTTPServerConfig, routes map[string]http.Handle
 	for pattern, h := range routes {
 		mux.HandleFunc(pattern, h)
 	}
-	server := httptest.NewUnstartedServer(s.Handler(mux))
+	measured, server := s.Handler(mux), new(measuredServer)
+	server.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		server.handlers.Add(1)
+		defer server.handlers.Done()
+		measured.ServeHTTP(w, r)
+	}))
 	server.Config.ErrorLog = discardLog()
 	server.Start()
 	t.Cleanup(server.Close)
@@ -73,7 +90,7 @@ func TestHTTPServerCountsEachAnswerOnceByRouteAndOutcome(t *testing.T) {
 			}
 			server, reg := newServer(t, HTTPServerConfig{}, map[string]http.HandlerFunc{"GET /orders/{id}": test.handler})
 			get(t, server.URL+test.path)
-			server.Close() // The handler has returned when Close has.
+			server.finish()
 			wantSeries(t, reg, "http_server_requests_total"+test.want, 1)
 			if got := total(t, reg, "http_server_requests_total"); got != 1 {
 				t.Errorf("got %v requests in all, want 1", got)
@@ -123,7 +140,7 @@ func TestHTTPServerBlamesNoOneForClientThatLeft(t *testing.T) {
 		t.Fatalf("got error %v, want a canceled context", err)
 	}
 	<-left
-	server.Close()
+	server.finish()
 	wantSeries(t, reg, `http_server_requests_total{code="canceled",method="GET",route="/slow"}`, 1)
 	wantSeries(t, reg, `http_server_requests_total{code="5xx",method="GET",route="/slow"}`, 0)
 }
