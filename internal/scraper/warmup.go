@@ -2,10 +2,10 @@ package scraper
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 
-	"github.com/prometheus/common/model"
 	promconfig "github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/discovery/targetgroup"
 )
@@ -18,31 +18,34 @@ import (
 // immediate. It works in two steps, with exported means only:
 //
 //  1. Jobs start with an initial offset far below zero, which the scrape loop
-//     takes as "now", and with their interval one millisecond longer.
+//     takes as "now", and with a sample limit that differs from the real one.
 //  2. When all targets have been scraped, the offset is set to zero and the
-//     real configuration is applied. The interval differs, so the loops restart
-//     in their slots; it is not a reason to drop the loops' caches, so no series
-//     goes stale.
+//     real configuration is applied. The limit differs, so the loops restart,
+//     in their slots. It is no label of the targets, so they stay the same, and
+//     no reason to drop the loops' caches, so no series goes stale and none is
+//     looked up anew.
 //
 // Between the two, changed target sets wait in forwardTargets: the scrape
 // manager reads the offset while it starts loops, and must not do so while it
 // changes. TestFirstScrape pins the behaviour of the embedded library.
 const (
 	scrapeAtOnce = -365 * 24 * time.Hour
-	hurry        = model.Duration(time.Millisecond)
 	// warmUpLimit ends step 1 when a target does not answer.
 	warmUpLimit = 10 * time.Second
 	// warmUpPoll is how often step 1 looks whether it is over.
 	warmUpPoll = 50 * time.Millisecond
 )
 
-// hurried is prom with every interval a little longer.
+// hurried is prom with a sample limit in every job that has none, and with one
+// sample more in every other.
 func hurried(prom *promconfig.Config) *promconfig.Config {
 	h := *prom
 	h.ScrapeConfigs = make([]*promconfig.ScrapeConfig, len(prom.ScrapeConfigs))
 	for i, job := range prom.ScrapeConfigs {
 		j := *job
-		j.ScrapeInterval += hurry
+		if j.SampleLimit++; j.SampleLimit == 1 {
+			j.SampleLimit = math.MaxInt32
+		}
 		h.ScrapeConfigs[i] = &j
 	}
 	return &h
