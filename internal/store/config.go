@@ -21,9 +21,9 @@ import (
 const (
 	// DefaultRetention holds when neither the file nor a flag sets a limit.
 	DefaultRetention = 15 * 24 * time.Hour
-	// DefaultMaxExemplars keeps exemplars on for little memory: the ring is
-	// allocated when the TSDB opens, whether or not anybody sends exemplars.
-	DefaultMaxExemplars = 10_000
+	// DefaultMaxExemplars keeps exemplars on for 1.5 MB: the ring is allocated
+	// when the TSDB opens, whether or not anybody sends exemplars.
+	DefaultMaxExemplars = 2_500
 	// DefaultReserveBytes is enough to map the finished chunks of some 100,000
 	// series and to cut the write-ahead log while the disk is full.
 	DefaultReserveBytes = 32 << 20
