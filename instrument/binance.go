@@ -49,14 +49,16 @@ type BinanceConfig struct {
 type Binance struct {
 	client   string
 	next     http.RoundTripper
+	clock    clock
 	server   serverTime
-	markets  map[Market]*binanceMarket
+	headers  atomic.Pointer[[]limitHeader]
+	markets  [4]*binanceMarket
 	governor *governor // nil: only watch.
 
 	usedDesc, ordersDesc *prometheus.Desc
 	limit                *prometheus.GaugeVec
 
-	mu       sync.Mutex // Guards accounts while they grow.
+	mu       sync.Mutex // Held while headers or accounts grow.
 	accounts atomic.Pointer[[]*usage]
 	// maxAccounts bounds the label account in each market.
 	maxAccounts int
@@ -93,16 +95,18 @@ func NewBinance(reg prometheus.Registerer, cfg BinanceConfig) (*Binance, error) 
 			return nil, err
 		}
 	}
-	b := &Binance{client: cfg.Client, next: cfg.Next, markets: make(map[Market]*binanceMarket), maxAccounts: cfg.MaxAccounts}
+	b := &Binance{client: cfg.Client, next: cfg.Next, clock: newClock(), maxAccounts: cfg.MaxAccounts}
 	b.accounts.Store(new([]*usage))
+	headers := documentedHeaders()
+	b.headers.Store(&headers)
 	m := newBinanceMetrics()
 	b.usedDesc, b.ordersDesc, b.limit = m.used, m.orders, m.limit
-	for _, name := range []Market{Spot, USDM, COINM, SAPI} {
+	for i, name := range []Market{Spot, USDM, COINM, SAPI} {
 		base, err := parseBase(cmp.Or(cfg.Exchange[name], defaultBase(name)))
 		if err != nil {
 			return nil, fmt.Errorf("BinanceConfig.Exchange[%q]: %w", name, err)
 		}
-		b.markets[name] = m.market(name, base, cfg.DirectShare)
+		b.markets[i] = m.market(name, base, cfg.DirectShare)
 	}
 	metrics := append(m.all(), usageCollector{b})
 	if cfg.Governor != "" {
@@ -123,10 +127,20 @@ func NewBinance(reg prometheus.Registerer, cfg BinanceConfig) (*Binance, error) 
 // Until then no limit is shown, and the share while the governor is down is that
 // of the documented limit.
 func (b *Binance) SetWeightLimit(market Market, perMinute int) {
-	if m := b.markets[market]; m != nil && perMinute > 0 {
+	if m := b.market(market); m != nil && perMinute > 0 {
 		m.budget.limit.Store(int64(perMinute))
 		b.limit.WithLabelValues(string(market), "1m").Set(float64(perMinute))
 	}
+}
+
+// market returns nil for a market that there is not.
+func (b *Binance) market(name Market) *binanceMarket {
+	for _, m := range b.markets {
+		if m.name == name {
+			return m
+		}
+	}
+	return nil
 }
 
 func defaultBase(m Market) string {

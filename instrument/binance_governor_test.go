@@ -247,7 +247,7 @@ func TestRefusalsWhileTheGovernorIsDown(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b, _ := newBinance(t, BinanceConfig{Client: "crawler", Governor: "http://127.0.0.1:9091"})
 				test.state(b)
-				m := b.markets[Spot]
+				m := b.market(Spot)
 				if got, _ := m.refusal(0, true, time.Now()); got != test.order {
 					t.Errorf("order: got %d, want %d", got, test.order)
 				}

@@ -59,21 +59,51 @@ type parsedDate struct {
 	unix int64
 }
 
-// unix is the exchange's time in a header, in seconds, or the fallback.
-func (s *serverTime) unix(h http.Header, fallback time.Time) int64 {
+// unix is the exchange's time in a header, in seconds, or the fallback, and
+// whether it is another second than in the last answer.
+func (s *serverTime) unix(h http.Header, fallback time.Time) (unix int64, another bool) {
 	date := h["Date"]
 	if len(date) != 1 {
-		return fallback.Unix()
+		return fallback.Unix(), true
 	}
 	if last := s.last.Load(); last != nil && last.text == date[0] {
-		return last.unix
+		return last.unix, false
 	}
 	t, err := http.ParseTime(date[0])
 	if err != nil {
-		return fallback.Unix()
+		return fallback.Unix(), true
 	}
 	s.last.Store(&parsedDate{strings.Clone(date[0]), t.Unix()})
-	return t.Unix()
+	return t.Unix(), true
+}
+
+// limitHeader is a header that says how much of a limit is used in a window.
+type limitHeader struct {
+	name, window string
+	orders       bool
+}
+
+// documentedHeaders are those of the API docs, 2026-07.
+func documentedHeaders() []limitHeader {
+	return []limitHeader{
+		{weightPrefix + "1m", "1m", false},
+		{ordersPrefix + "10s", "10s", true},
+		{ordersPrefix + "1m", "1m", true},
+		{ordersPrefix + "1d", "1d", true},
+	}
+}
+
+func parseLimitHeader(name string) (h limitHeader, ok bool) {
+	window, ok := strings.CutPrefix(name, weightPrefix)
+	if !ok {
+		window, h.orders = strings.CutPrefix(name, ordersPrefix)
+	}
+	if _, valid := parseWindow(window); !valid || !ok && !h.orders {
+		return limitHeader{}, false
+	}
+	h.name = strings.Clone(name)
+	h.window = h.name[len(name)-len(window):]
+	return h, true
 }
 
 // The longest ban that the exchange documents is three days; API docs, 2026-07. A

@@ -326,8 +326,8 @@ func TestBinanceBoundsItsLabels(t *testing.T) {
 			accounts[strings.SplitN(labels, ",", 2)[0]] = true
 		}
 	}
-	if windows != maxWindows {
-		t.Errorf("got %d windows, want %d", windows, maxWindows)
+	if windows == 0 || windows > maxWindows {
+		t.Errorf("got %d windows, want 1 to %d", windows, maxWindows)
 	}
 	if want := 2 + 1; len(accounts) != want {
 		t.Errorf("got %d accounts, want %d", len(accounts), want)

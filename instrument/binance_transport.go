@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -35,18 +36,18 @@ func (t *binanceTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !ok {
 		return t.b.next.RoundTrip(r)
 	}
-	m := t.b.markets[name]
+	m := t.b.market(name)
 	rank := rank(r)
-	start := time.Now()
+	start := t.b.clock.now()
 	resp, err, local := t.b.send(r, m, rank)
 	if local {
 		return resp, err
 	}
-	took := time.Since(start)
-	m.took[rank].Observe(took.Seconds())
+	end := t.b.clock.now()
+	m.took[rank].Observe((end - start).Seconds())
 	switch {
 	case err == nil:
-		t.b.observe(m, t.account, resp, start.Add(took))
+		t.b.observe(m, t.account, resp, r.Method == http.MethodGet, t.b.clock.at(end))
 	case errors.Is(err, context.Canceled):
 		m.responses[codeCanceled].Inc()
 	default:
@@ -118,34 +119,66 @@ type BinanceAnswer struct {
 
 // Observe counts an answer as a Transport does, but for its latency.
 func (b *Binance) Observe(a BinanceAnswer) {
-	if m := b.markets[a.Market]; m != nil {
-		b.observe(m, a.Account, &http.Response{StatusCode: a.Status, Header: a.Header, Body: http.NoBody}, time.Now())
+	if m := b.market(a.Market); m != nil {
+		b.observe(m, a.Account, &http.Response{StatusCode: a.Status, Header: a.Header, Body: http.NoBody}, false, time.Now())
 	}
 }
 
-func (b *Binance) observe(m *binanceMarket, account string, resp *http.Response, now time.Time) {
+// observe reads an answer. Order counts come with what changes an order only, and
+// are not looked for elsewhere.
+func (b *Binance) observe(m *binanceMarket, account string, resp *http.Response, reading bool, now time.Time) {
 	if _, ok := resp.Header[outcomeHeader]; ok {
 		m.responses[codeGovernor].Inc()
 		return
 	}
 	m.responses[codeIndex(resp.StatusCode)].Inc()
-	server := b.server.unix(resp.Header, now)
-	for name, values := range resp.Header {
-		if len(values) != 1 || !strings.HasPrefix(name, "X-Mbx-") {
+	server, another := b.server.unix(resp.Header, now)
+	if another {
+		// To look through all headers takes longer than the rest, so that limits
+		// which the docs do not have are found once a second.
+		b.learn(resp.Header)
+		reading = false
+	}
+	for _, h := range *b.headers.Load() {
+		if h.orders && reading {
+			continue
+		}
+		values := resp.Header[h.name]
+		if len(values) != 1 {
 			continue
 		}
 		used, ok := parseCount(values[0])
+		switch {
+		case !ok:
+		case h.orders:
+			b.account(m.name, account).observe(h.window, used, server, now)
+		default:
+			m.weight.observe(h.window, used, server, now)
+		}
+	}
+	switch resp.StatusCode {
+	case http.StatusTooManyRequests, http.StatusTeapot, http.StatusForbidden:
+		m.refused(resp, time.Now())
+	}
+}
+
+// maxHeaders bounds what is looked up in each answer.
+const maxHeaders = 2 * maxWindows
+
+// learn adds the headers of limits that are not known yet.
+func (b *Binance) learn(header http.Header) {
+	for name := range header {
+		h, ok := parseLimitHeader(name)
 		if !ok {
 			continue
 		}
-		if window, ok := strings.CutPrefix(name, weightPrefix); ok {
-			m.weight.observe(window, used, server, now)
-		} else if window, ok := strings.CutPrefix(name, ordersPrefix); ok {
-			b.account(m.name, account).observe(window, used, server, now)
+		b.mu.Lock()
+		known := *b.headers.Load()
+		if !slices.Contains(known, h) && len(known) < maxHeaders {
+			grown := append(known[:len(known):len(known)], h)
+			b.headers.Store(&grown)
 		}
-	}
-	if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusTeapot || resp.StatusCode == http.StatusForbidden {
-		m.refused(resp, now)
+		b.mu.Unlock()
 	}
 }
 
