@@ -37,8 +37,10 @@ func parseUsage(stat, status []byte) (u usage, err error) {
 	if u.rss, err = statusBytes(status, "VmRSS:"); err != nil {
 		return usage{}, err
 	}
-	u.anon, err = statusBytes(status, "RssAnon:")
-	return u, err
+	if u.anon, err = statusBytes(status, "RssAnon:"); err != nil {
+		return usage{}, err
+	}
+	return u, nil
 }
 
 // parseCPU adds up user and system time: fields 14 and 15 of proc_pid_stat(5).
