@@ -82,6 +82,30 @@ func hotPaths() []hotPath {
 			}
 			return func() { id += 3; fill.Stored(id, at) }
 		}},
+		{"Stream", func(t testing.TB) func() {
+			streams, err := NewStreams(prometheus.NewRegistry(), StreamsConfig{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := streams.Stream(USDM, "btcusdt@kline_1m")
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Subscribed()
+			at := time.Now()
+			return func() { s.Message(at) }
+		}},
+		{"Heartbeat", func(t testing.TB) func() {
+			jobs, err := NewJobs(prometheus.NewRegistry())
+			if err != nil {
+				t.Fatal(err)
+			}
+			j, err := jobs.Job("reconcile", time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return j.Heartbeat
+		}},
 		{"Income", func(t testing.TB) func() {
 			s, _ := newSync(t, SyncConfig{})
 			income, err := s.Income(Dataset{Market: USDM, Account: "alpha"})
