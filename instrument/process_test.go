@@ -69,6 +69,9 @@ func TestStreamsAreBounded(t *testing.T) {
 	if _, err := streams.Stream(Spot, "b"); err == nil || !strings.Contains(err.Error(), "MaxStreams") {
 		t.Errorf("got error %v, want one that names MaxStreams", err)
 	}
+	if _, err := streams.Stream("forex", "a"); err == nil || !strings.Contains(err.Error(), "use Spot") {
+		t.Errorf("got error %v for a market that there is not, want one that names those there are", err)
+	}
 	s.Remove()
 	if _, err := streams.Stream(Spot, "b"); err != nil {
 		t.Errorf("track another after Remove: %v", err)

@@ -2,6 +2,7 @@ package instrument
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -71,6 +72,8 @@ func (s *Streams) Stream(market Market, name string) (*Stream, error) {
 	defer s.mu.Unlock()
 	key := [2]string{string(market), name}
 	switch {
+	case !slices.Contains(markets(), market):
+		return nil, fmt.Errorf("track stream %q: Market is %q; use Spot, USDM or COINM", name, market)
 	case s.tracked[key]:
 		return nil, fmt.Errorf("track stream %s %q: it is tracked already; keep the tracker and share it", market, name)
 	case len(s.tracked) == s.limit:

@@ -289,8 +289,8 @@ func TestTrackersAreRefusedWithWhatToDo(t *testing.T) {
 		{"no account", fill, Dataset{Market: Spot, Symbol: "BTCUSDT"}, `Account is ""`},
 		{"a symbol too many", income, Dataset{Market: Spot, Account: "a", Symbol: "BTCUSDT"}, `Symbol is "BTCUSDT"`},
 		{"an interval too many", trade, btc, "only klines have one"},
-		{"bad interval", kline, Dataset{Market: Spot, Symbol: "BTCUSDT", Interval: "1x"}, `interval "1x"; use 1s`},
-		{"no interval", kline, Dataset{Market: Spot, Symbol: "BTCUSDT"}, `interval ""; use 1s`},
+		{"bad interval", kline, Dataset{Market: Spot, Symbol: "BTCUSDT", Interval: "1x"}, `interval "1x"; use one of 12h, 15m`},
+		{"no interval", kline, Dataset{Market: Spot, Symbol: "BTCUSDT"}, `interval ""; use one of`},
 		{"second of two", kline, Dataset{Market: Spot, Symbol: "ETHUSDT", Interval: "1m"}, ""},
 		{"third of two", kline, Dataset{Market: Spot, Symbol: "SOLUSDT", Interval: "1m"}, "raise SyncConfig.MaxTrackers"},
 	}

@@ -2,8 +2,9 @@ package instrument
 
 import (
 	"fmt"
+	"maps"
 	"slices"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -235,15 +236,19 @@ func (d Dataset) need(want fields) error {
 // interval is the length of a bar: some seconds, or some months.
 type interval struct{ seconds, months int64 }
 
+// parseInterval knows those of the exchange, which bounds the label.
 func parseInterval(text string) (interval, error) {
-	if text != "" {
-		n, err := strconv.ParseInt(text[:len(text)-1], 10, 32)
-		unit := map[byte]interval{'s': {1, 0}, 'm': {60, 0}, 'h': {3600, 0}, 'd': {86400, 0}, 'w': {7 * 86400, 0}, 'M': {0, 1}}
-		if u, ok := unit[text[len(text)-1]]; err == nil && ok && n > 0 {
-			return interval{n * u.seconds, n * u.months}, nil
-		}
+	const minute, hour, day = 60, 3600, 86400
+	known := map[string]interval{
+		"1s": {1, 0}, "1m": {minute, 0}, "3m": {3 * minute, 0}, "5m": {5 * minute, 0}, "15m": {15 * minute, 0}, "30m": {30 * minute, 0},
+		"1h": {hour, 0}, "2h": {2 * hour, 0}, "4h": {4 * hour, 0}, "6h": {6 * hour, 0}, "8h": {8 * hour, 0}, "12h": {12 * hour, 0},
+		"1d": {day, 0}, "3d": {3 * day, 0}, "1w": {7 * day, 0}, "1M": {0, 1},
 	}
-	return interval{}, fmt.Errorf("interval %q; use 1s, 1m, 15m, 1h, 1d, 1w or 1M as the exchange does", text)
+	i, ok := known[text]
+	if !ok {
+		return interval{}, fmt.Errorf("interval %q; use one of %s", text, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+	}
+	return i, nil
 }
 
 // number counts the intervals up to the bar that opened then.
