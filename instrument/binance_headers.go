@@ -116,7 +116,7 @@ func retryAfter(h http.Header) time.Duration {
 	if !ok {
 		return 0
 	}
-	return min(time.Duration(n)*time.Second, longestBan)
+	return time.Duration(min(n, int64(longestBan/time.Second))) * time.Second
 }
 
 // bannedUntil finds the time in "IP banned until 1530000000000." of an error's

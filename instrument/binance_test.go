@@ -203,7 +203,7 @@ func TestBinanceRemembersHowLongItIsRefused(t *testing.T) {
 		{"ban with a time", 418, "", "300", 300, 0},
 		{"ban with a time in the text", 418, `{"code":-1003,"msg":"Way too much request weight used; IP banned until %d. Please use WebSocket"}`, "", 1800, 0},
 		{"ban without", 418, "<html>", "", 2 * minute, 0},
-		{"a ban of years is a lie", 418, "", "999999999", 3 * 24 * 60 * minute, 0},
+		{"a ban of centuries is a lie", 418, "", "9999999999", 3 * 24 * 60 * minute, 0},
 		{"firewall", 403, "<html>", "", 5 * minute, 0},
 		{"too much weight", 429, `{"code":-1003}`, "17", 0, 17},
 		{"too much weight, until the window ends", 429, `{"code":-1003}`, "", 0, 45},

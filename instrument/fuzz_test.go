@@ -15,6 +15,7 @@ func FuzzBinanceAnswer(f *testing.F) {
 	f.Add(418, "X-Mbx-Used-Weight-1M", "-1", "yesterday", "99999999999999999999", "IP banned until 1794304800000.")
 	f.Add(429, "X-Mbx-Order-Count-10s", "9223372036854775807", "Fri, 31 Dec 9999 23:59:59 GMT", "-5", `{"code":-1015}`)
 	f.Add(403, "X-Mbx-Order-Count-99999d", "1e9", "", "0x10", "IP banned until 99999999999999999999")
+	f.Add(429, "X-Mbx-Used-Weight-30d", "9999999999", "", "9999999999", "")
 	f.Fuzz(func(t *testing.T, status int, name, value, date, retryAfter, body string) {
 		b, reg := newBinance(t, BinanceConfig{Next: canned{&http.Response{
 			StatusCode: status,
