@@ -7,7 +7,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
-	"os"
+	"strings"
 	"time"
 
 	"github.com/hedgewatch/hedgewatch/instrument"
@@ -183,10 +183,14 @@ func ExamplePanics_Recover() {
 		log.Fatal(err)
 	}
 	func() {
-		defer panics.Recover("fills", func(err error) { fmt.Fprintln(os.Stderr, err) })
+		defer panics.Recover("fills", func(err error) {
+			first, _, _ := strings.Cut(err.Error(), "\n") // The stack follows.
+			fmt.Println(first)
+		})
 		panic("bug")
 	}()
 	show(reg, "hedgewatch_service_panics_total")
 	// Output:
+	// panic in fills: bug
 	// hedgewatch_service_panics_total place=fills  1
 }
