@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -278,14 +279,17 @@ func (a *App) Run(ctx context.Context) error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
+	var background sync.WaitGroup
+	defer background.Wait()
 	defer cancel()
-	go func() {
+	background.Go(func() {
 		select {
 		case <-a.quit:
 			cancel()
 		case <-ctx.Done():
 		}
-	}()
+	})
+	background.Go(func() { a.returnMemory(ctx) })
 	started := time.Now()
 	return runParts(ctx, a.logger, a.parts, func(waiting string) {
 		a.waiting.Store(&waiting)
@@ -293,6 +297,18 @@ func (a *App) Run(ctx context.Context) error {
 			a.logger.Info("Ready", "url", a.opts.Web.ExternalURL.String(), "took", time.Since(started).Round(time.Millisecond))
 		}
 	})
+}
+
+// returnMemory gives back, once, what only the start has needed: the replay of
+// the write-ahead log, the API's description of itself, and the first scrape of
+// all targets at the same time. Go would keep it for a heap that grows into it:
+// measured with 100,000 series, 50 MB.
+func (a *App) returnMemory(ctx context.Context) {
+	select {
+	case <-a.scraper.WarmedUp():
+		debug.FreeOSMemory()
+	case <-ctx.Done():
+	}
 }
 
 // Ready returns nil when every part has started, else what is waited for.
