@@ -53,7 +53,7 @@ check: lint $(BIN)/promtool $(BIN)/amtool ## format, lint, fast tests, generated
 	@$(MAKE) test-rules
 	$(call stage,go mod tidy -diff)
 	$(GO) mod tidy -diff
-	$(GO) -C tools mod tidy -diff
+	for module in tools instrument instrument/grpc; do $(GO) -C $$module mod tidy -diff; done
 
 .PHONY: bench
 bench: build peers ## the figures of the README, side by side with the peers
@@ -75,8 +75,10 @@ lint: $(BIN)/gofumpt $(BIN)/staticcheck
 	if [[ -n $$unformatted ]]; then echo "not formatted; run make fmt:"; echo "$$unformatted"; exit 1; fi
 	$(call stage,go vet)
 	CGO_ENABLED=0 $(GO) vet ./...
+	for module in instrument instrument/grpc; do CGO_ENABLED=0 $(GO) -C $$module vet ./...; done
 	$(call stage,staticcheck)
 	CGO_ENABLED=0 $(BIN)/staticcheck ./...
+	for module in instrument instrument/grpc; do (cd $$module && CGO_ENABLED=0 $(abspath $(BIN))/staticcheck ./...); done
 
 # go vet has seen the code already, and would look at every dependency again here.
 .PHONY: test-go
@@ -84,7 +86,7 @@ test-go: $(BIN)/promtool $(BIN)/amtool $(BIN)/node_exporter
 	$(call stage,go test with the race detector)
 	@tools/need gcc gcc libc6-dev
 	CGO_ENABLED=1 $(GO) test -race -vet=off $(TEST_FLAGS) ./...
-	CGO_ENABLED=1 $(GO) -C instrument test -race -vet=off $(TEST_FLAGS) ./...
+	for module in instrument instrument/grpc; do CGO_ENABLED=1 $(GO) -C $$module test -race -vet=off $(TEST_FLAGS) ./...; done
 
 .PHONY: test-rules
 test-rules: $(BIN)/promtool
