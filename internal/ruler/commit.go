@@ -14,6 +14,7 @@ import (
 // index finds the watches for a committed sample.
 type index struct {
 	byName map[string][]*watch
+	quiet  quiet
 }
 
 // onCommit keeps a runner for every group that alerts depend on.

@@ -52,7 +52,15 @@ type heard struct {
 }
 
 func (l *listener) hear(s sample, ls labels.Labels) {
-	for _, w := range l.index.byName[ls.Get(model.MetricNameLabel)] {
+	if l.index.quiet.has(s.ref) {
+		return
+	}
+	watches := l.index.byName[ls.Get(model.MetricNameLabel)]
+	if len(watches) == 0 {
+		l.index.quiet.add(s.ref)
+		return
+	}
+	for _, w := range watches {
 		switch {
 		case w.compare == nil:
 			if !slices.Contains(l.costly, w.runner) && w.matches(ls) {
