@@ -19,7 +19,7 @@ func measureBinary(_ context.Context, b *bench) ([]result, error) {
 	for _, name := range []string{"prometheus", "alertmanager", "node_exporter"} {
 		size, err := strippedSize(b.peer(name))
 		if errors.Is(err, os.ErrNotExist) {
-			b.say("no %s: run `make peers`", name)
+			b.say("  measured alone, run `make peers`: %v", err)
 			return []result{r}, nil
 		}
 		if err != nil {

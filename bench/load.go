@@ -50,7 +50,7 @@ func measureLoad(ctx context.Context, b *bench) ([]result, error) {
 	if err != nil {
 		return nil, err
 	}
-	seen, err := watch(ctx, either(b, 30*time.Second, 5*time.Minute), []*child{ours.child}, []*child{peer.child})
+	seen, err := watch(ctx, either(b, 15*time.Second, 5*time.Minute), []*child{ours.child}, []*child{peer.child})
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -21,7 +22,7 @@ func (b *bench) describe(ctx context.Context, now time.Time) string {
 	lines := []string{
 		fmt.Sprintf("Measured %s, %s.", now.UTC().Format(time.DateOnly), form),
 		fmt.Sprintf("Machine: %d × %s, %s of memory, Linux %s, %s; load when it began: %s.",
-			runtime.NumCPU(), fact("/proc/cpuinfo", "model name"), fact("/proc/meminfo", "MemTotal"),
+			runtime.NumCPU(), fact("/proc/cpuinfo", "model name"), memory(),
 			kernel(), runtime.Version(), load()),
 		"Of " + strings.Join([]string{
 			ownVersion(ctx, b.hedgewatch), versionOf(b.peer("prometheus")),
@@ -43,6 +44,15 @@ func fact(file, key string) string {
 		}
 	}
 	return "unknown"
+}
+
+// memory rounds to what the machine was ordered with.
+func memory() string {
+	kib, err := strconv.ParseFloat(strings.TrimSuffix(fact("/proc/meminfo", "MemTotal"), " kB"), 64)
+	if err != nil {
+		return "unknown size"
+	}
+	return fmt.Sprintf("%.0f GiB", kib/(1<<20))
 }
 
 // kernel is the version without what a distributor or a host adds to it.

@@ -19,6 +19,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -93,12 +94,16 @@ func runRows(ctx context.Context, args []string, stdout io.Writer) error {
 	if flags.NArg() > 0 {
 		return usageError{fmt.Errorf("unexpected argument %q; choose rows with -run", flags.Arg(0))}
 	}
+	chosen := slices.DeleteFunc(rows(), func(r row) bool { return !pattern.MatchString(r.name) })
+	if len(chosen) == 0 {
+		return usageError{fmt.Errorf("-run=%s: no row has such a name", *only)}
+	}
 	if err := b.resolve(); err != nil {
 		return err
 	}
 	// Described first: the load of the machine is that before we add to it.
 	about := b.describe(ctx, time.Now())
-	table, failed := b.measure(ctx, pattern)
+	table, failed := b.measure(ctx, chosen)
 	text := about + "\n" + table
 	fmt.Fprint(stdout, text)
 	if err := save(*out, text); err != nil {
@@ -125,16 +130,16 @@ func (b *bench) resolve() (err error) {
 
 // measure runs the rows one after the other. A row that fails leaves a line in
 // the table, and does not keep the others from being measured.
-func (b *bench) measure(ctx context.Context, only *regexp.Regexp) (table string, failed error) {
+func (b *bench) measure(ctx context.Context, chosen []row) (table string, failed error) {
 	root, err := os.MkdirTemp("", "hedgewatch-bench-")
 	if err != nil {
 		return "", err
 	}
 	defer os.RemoveAll(root)
 	var results []result
-	for _, r := range rows() {
-		if !only.MatchString(r.name) || ctx.Err() != nil {
-			continue
+	for _, r := range chosen {
+		if ctx.Err() != nil {
+			break
 		}
 		started := time.Now()
 		b.say("%s: %s", r.name, r.about)

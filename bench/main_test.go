@@ -28,6 +28,7 @@ func TestWrongUsageIsTold(t *testing.T) {
 	}{
 		{"unknown flag", "-fast", "not defined: -fast"},
 		{"bad expression", "-run=(", "-run: error parsing regexp"},
+		{"no such row", "-run=nothing", "no row has such a name"},
 		{"argument", "load", `unexpected argument "load"; choose rows with -run`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

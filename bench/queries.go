@@ -85,7 +85,7 @@ func measureQueries(ctx context.Context, b *bench) ([]result, error) {
 	if err := agree(ctx, servers[0], servers[1], end); err != nil {
 		return nil, err
 	}
-	return ask(ctx, servers, either(b, 7, 31), end)
+	return ask(ctx, servers, either(b, 7, 61), end)
 }
 
 // agree asks every query once, which also warms the caches, and compares.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 )
 
@@ -86,7 +87,7 @@ func (in *instance) add(name string, pairs []string) int {
 		text += pairs[i] + "=" + strconv.Quote(pairs[i+1]) + ","
 	}
 	text = text[:len(text)-1] + "} "
-	in.series = append(in.series, series{labels: labels.FromStrings(append(pairs[:len(pairs):len(pairs)], labels.MetricName, name)...), text: text})
+	in.series = append(in.series, series{labels: labels.FromStrings(append(pairs[:len(pairs):len(pairs)], model.MetricNameLabel, name)...), text: text})
 	return len(in.series) - 1
 }
 
