@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -289,7 +288,7 @@ func (a *App) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	})
-	background.Go(func() { a.returnMemory(ctx) })
+	background.Go(func() { returnMemory(ctx, a.scraper.WarmedUp()) })
 	started := time.Now()
 	return runParts(ctx, a.logger, a.parts, func(waiting string) {
 		a.waiting.Store(&waiting)
@@ -297,18 +296,6 @@ func (a *App) Run(ctx context.Context) error {
 			a.logger.Info("Ready", "url", a.opts.Web.ExternalURL.String(), "took", time.Since(started).Round(time.Millisecond))
 		}
 	})
-}
-
-// returnMemory gives back, once, what only the start has needed: the replay of
-// the write-ahead log, the API's description of itself, and the first scrape of
-// all targets at the same time. Go would keep it for a heap that grows into it:
-// measured with 100,000 series, 50 MB.
-func (a *App) returnMemory(ctx context.Context) {
-	select {
-	case <-a.scraper.WarmedUp():
-		debug.FreeOSMemory()
-	case <-ctx.Done():
-	}
 }
 
 // Ready returns nil when every part has started, else what is waited for.
