@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/alecthomas/units"
@@ -71,11 +72,12 @@ type Scraper struct {
 	firstSet chan map[string][]*targetgroup.Group
 	warmedUp chan struct{}
 
+	running atomic.Bool
+
 	// mu serialises configuration changes.
 	mu      sync.Mutex
 	current *promconfig.Config
 	warming bool
-	started bool
 }
 
 // New builds a Scraper for cfg. Nothing is scraped before Run.
@@ -159,7 +161,7 @@ func (s *Scraper) Run(ctx context.Context) error {
 
 	<-ctx.Done()
 	s.cancelSD()
-	s.manager.Stop()
+	s.stop()
 	s.local.close()
 	running.Wait()
 	return nil
@@ -169,8 +171,17 @@ func (s *Scraper) Run(ctx context.Context) error {
 func (s *Scraper) start() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.started = true
+	s.running.Store(true)
 	s.apply()
+}
+
+// stop ends all scrapes. A configuration that is committed later stays without
+// effect.
+func (s *Scraper) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running.Store(false)
+	s.manager.Stop()
 }
 
 // Prepare checks everything that can fail in cfg and returns the function that
@@ -195,11 +206,15 @@ func (s *Scraper) Prepare(cfg Config) (commit func(), err error) {
 	// The files were read above; reading them again later could fail.
 	prom.ScrapeConfigs, prom.ScrapeConfigFiles = bounded(jobs), nil
 	return func() {
+		if s.running.Load() {
+			// See warmup.go: what is changing must not change twice.
+			<-s.warmedUp
+		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.local.setJobs(locals)
 		s.current = &prom
-		if s.started {
+		if s.running.Load() {
 			s.apply()
 		}
 	}, nil

@@ -322,9 +322,13 @@ func TestBadTargetsAreDownWithAReason(t *testing.T) {
 			if got := m.TargetsActive()["bad"][0].Health(); got != scrape.HealthBad {
 				t.Errorf("got health %s, want %s", got, scrape.HealthBad)
 			}
-			got, _ := b.samples("__name__", "up")
-			if len(got) == 0 || !strings.HasSuffix(got[0], " 0") {
-				t.Errorf("got up %v, want 0", got)
+			var up []string
+			eventually(t, 5*time.Second, "a sample of up", func() bool {
+				up, _ = b.samples("__name__", "up")
+				return len(up) > 0
+			})
+			if !strings.HasSuffix(up[0], " 0") {
+				t.Errorf("got up %v, want 0", up)
 			}
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	configutil "github.com/prometheus/common/config"
 	promconfig "github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/discovery/targetgroup"
 )
@@ -25,9 +26,10 @@ import (
 //     no reason to drop the loops' caches, so no series goes stale and none is
 //     looked up anew.
 //
-// Between the two, changed target sets wait in forwardTargets: the scrape
-// manager reads the offset while it starts loops, and must not do so while it
-// changes. TestFirstScrape pins the behaviour of the embedded library.
+// Between the two, changed target sets wait in forwardTargets, and reloads in
+// their commit: the scrape manager reads the offset while it starts loops, and
+// must not do so while it changes. TestFirstScrape pins the behaviour of the
+// embedded library.
 const (
 	scrapeAtOnce = -365 * 24 * time.Hour
 	// warmUpLimit ends step 1 when a target does not answer.
@@ -82,24 +84,34 @@ func (s *Scraper) forwardTargets(ctx context.Context, to chan<- map[string][]*ta
 // slots.
 func (s *Scraper) warmUp(ctx context.Context) {
 	defer close(s.warmedUp)
+	limited, cancel := context.WithTimeout(ctx, warmUpLimit)
+	defer cancel()
 	select {
-	case <-ctx.Done():
-		return
+	case <-limited.Done():
 	case set := <-s.firstSet:
-		s.awaitScrapes(ctx, set)
+		s.awaitScrapes(limited, set)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.running.Load() {
+		return
+	}
 	s.options.InitialScrapeOffset = 0
+	s.options.HTTPClientOptions = nil
 	s.warming = false
 	s.apply()
+}
+
+// shortLived lets the connections of the first scrapes go: the loops that follow
+// have clients of their own, and the library does not close the idle connections
+// of the former ones.
+func shortLived() []configutil.HTTPClientOption {
+	return []configutil.HTTPClientOption{configutil.WithIdleConnTimeout(time.Second)}
 }
 
 // awaitScrapes returns when every target of set has been scraped, or the time
 // for it is over.
 func (s *Scraper) awaitScrapes(ctx context.Context, set map[string][]*targetgroup.Group) {
-	ctx, cancel := context.WithTimeout(ctx, warmUpLimit)
-	defer cancel()
 	poll := time.NewTicker(warmUpPoll)
 	defer poll.Stop()
 	for !s.scraped(set) {
