@@ -95,6 +95,7 @@ func New(cfg Config, d Deps) (*Scraper, error) {
 			FeatureRegistry:          d.Features,
 			EnableTypeAndUnitLabels:  d.TypeAndUnitLabels,
 			InitialScrapeOffset:      scrapeAtOnce,
+			HTTPClientOptions:        shortLived(),
 		},
 		local:    local,
 		firstSet: make(chan map[string][]*targetgroup.Group, 1),
