@@ -8,8 +8,7 @@ import (
 )
 
 // quietTime is how long Go may go without collecting garbage before we do.
-// It is below the two minutes after which Go does, and not much: one collection
-// costs as much as 20 s of scraping 100,000 series.
+// It is below the two minutes after which Go does, and not by much: docs/benchmarks.md.
 const quietTime = 90 * time.Second
 
 // returnMemory gives memory back that Go would keep for a heap to grow into.
