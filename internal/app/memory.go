@@ -8,7 +8,8 @@ import (
 )
 
 // quietTime is how long Go may go without collecting garbage before we do.
-// It is below the two minutes after which Go does, and not by much: docs/benchmarks.md.
+// It is below the two minutes after which Go does, and not by much; what it costs
+// and saves is in docs/benchmarks.md.
 const quietTime = 90 * time.Second
 
 // returnMemory gives memory back that Go would keep for a heap to grow into.
