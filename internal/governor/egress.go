@@ -1,0 +1,76 @@
+package governor
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+)
+
+// egress is a way out to the exchange.
+type egress struct {
+	name string
+	// transport carries requests, sockets what opens a WebSocket.
+	transport, sockets http.RoundTripper
+	close              func()
+}
+
+// What the exchange has time for. Its own backend gives up after 10 s; API docs,
+// 2026-07.
+const (
+	dialTimeout   = 5 * time.Second
+	answerTimeout = 30 * time.Second
+	idleTimeout   = 90 * time.Second
+	// idleConnections are kept open to a host, so that no request waits for a
+	// handshake after a quiet second.
+	idleConnections = 256
+)
+
+// defaultEgress is the way out when none is configured.
+const defaultEgress = "default"
+
+func newEgress(cfg Egress) *egress {
+	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
+	if a, err := netip.ParseAddr(cfg.LocalAddress); err == nil {
+		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(a, 0))
+	}
+	t := &http.Transport{
+		DialContext:           dialer.DialContext,
+		TLSHandshakeTimeout:   dialTimeout,
+		ResponseHeaderTimeout: answerTimeout,
+		IdleConnTimeout:       idleTimeout,
+		MaxIdleConnsPerHost:   idleConnections,
+		// What the client asked for is what it gets.
+		DisableCompression: true,
+		// One connection for each request in flight: on a shared one a long answer
+		// would stand before an order.
+		Protocols: new(http.Protocols),
+	}
+	t.Protocols.SetHTTP1(true)
+	if cfg.Proxy != "" {
+		// Validate has read it.
+		if u, err := url.Parse(string(cfg.Proxy)); err == nil {
+			t.Proxy = http.ProxyURL(u)
+			t.OnProxyConnectResponse = refusedByProxy
+		}
+	}
+	e := &egress{name: cfg.Name, transport: t, sockets: t, close: t.CloseIdleConnections}
+	if cfg.Proxy == "" {
+		fast := newDirect(dialer)
+		e.transport = fast
+		e.close = func() { fast.CloseIdleConnections(); t.CloseIdleConnections() }
+	}
+	return e
+}
+
+// refusedByProxy makes a proxy's refusal one of those errors after which nothing was
+// sent.
+func refusedByProxy(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+	if resp.StatusCode == http.StatusOK {
+		return nil
+	}
+	return &net.OpError{Op: "proxyconnect", Net: "tcp", Err: fmt.Errorf("the proxy answered %d", resp.StatusCode)}
+}
