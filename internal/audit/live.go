@@ -1,0 +1,302 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/hedgewatch/hedgewatch/internal/binance"
+)
+
+const (
+	// firstLook is how many bars of a series that is new are verified at once; the
+	// others are history.
+	firstLook = 60
+	// maxConfirm bounds the requests that one look at new rows may wait for.
+	maxConfirm     = 20
+	confirmTimeout = 5 * time.Second
+	// maxRecheck bounds the findings that are looked at again at once.
+	maxRecheck = 50
+	// entryOverlap is how far back new rows with ids are read again: rows of one
+	// account are stored in no strict order.
+	entryOverlap = 10 * time.Minute
+)
+
+// due is the end of the last bar that must be stored by now.
+func (w *watch) due(i Interval, now time.Time) time.Time {
+	c := newCalendar(i)
+	check := KlineCheck{calendar: c}
+	return micro(check.slot(now.Add(-time.Duration(w.Grace)).UnixMicro()))
+}
+
+// nextDue is when the next look is worth it.
+func (w *watch) nextDue(now time.Time) time.Time {
+	next := now.Add(idlePause)
+	for _, p := range w.sorted() {
+		at := now.Add(entryInterval)
+		if p.Series.Dataset == Klines {
+			at = micro(newCalendar(p.Series.Interval).next(w.due(p.Series.Interval, now).UnixMicro())).Add(time.Duration(w.Grace))
+		}
+		if at.Before(next) {
+			next = at
+		}
+	}
+	w.a.mu.Lock()
+	defer w.a.mu.Unlock()
+	for _, r := range w.book.records { // What is open may be mended before that.
+		if at := r.CheckedAt.Add(recheckAfter(now.Sub(r.OpenedAt))); r.ours() && at.Before(next) {
+			next = at
+		}
+	}
+	if soonest := now.Add(time.Second); next.Before(soonest) {
+		return soonest
+	}
+	return next
+}
+
+// live verifies the rows that have become due.
+func (w *watch) live(ctx context.Context, now time.Time) error {
+	var results []Result
+	var findings []Finding
+	for _, p := range w.sorted() {
+		var r Result
+		var err error
+		if p.Series.Dataset == Klines {
+			until := w.due(p.Series.Interval, now)
+			if p.Until.IsZero() {
+				p.Until = w.firstOf(p.Series.Interval, until)
+			}
+			if !p.Until.Before(until) {
+				continue
+			}
+			r, err = w.readBars(ctx, &p, p.Until, until)
+			results = append(results, r)
+		} else {
+			r, err = w.readEntries(ctx, &p, now)
+			findings = append(findings, r.Findings...)
+		}
+		if err != nil {
+			// What was read so far stays unverified too, and is read again: a
+			// verdict needs all series.
+			return err
+		}
+	}
+	findings = append(findings, w.settle(ctx, Attribute(results))...)
+	w.add(now, findings, false)
+	for _, r := range results {
+		w.update(r.Series, func(p *progress) {
+			if p.From.IsZero() {
+				p.From = r.From
+			}
+			p.Until, p.LastSuccess = r.To, now
+			if !r.newest.IsZero() {
+				p.Newest = r.newest
+			}
+		})
+	}
+	return nil
+}
+
+func (w *watch) firstOf(i Interval, until time.Time) time.Time {
+	c := newCalendar(i)
+	if c.step == 0 {
+		return until.AddDate(0, -1, 0)
+	}
+	return micro(until.UnixMicro() - firstLook*c.step)
+}
+
+func (w *watch) readBars(ctx context.Context, p *progress, from, to time.Time) (Result, error) {
+	check, err := NewKlineCheck(p.Series)
+	if err != nil {
+		return Result{}, err
+	}
+	check.LateAfter = time.Duration(w.LateAfter)
+	if err := w.rows.Klines(ctx, p.Series, from, to, check.Add); err != nil {
+		return Result{}, err
+	}
+	r := check.Result(from, to)
+	if check.rows > 0 {
+		r.newest = micro(check.calendar.next(check.last))
+	}
+	return r, nil
+}
+
+func (w *watch) readEntries(ctx context.Context, p *progress, now time.Time) (Result, error) {
+	until := now.Add(-time.Duration(w.Grace)).Truncate(time.Millisecond)
+	from := p.Until.Add(-entryOverlap)
+	if p.Until.IsZero() {
+		from = until.Add(-time.Hour)
+	}
+	check := NewEntryCheck(p.Series)
+	check.LateAfter = time.Duration(w.LateAfter)
+	if err := w.rows.Entries(ctx, p.Series, from, until, check.Add); err != nil {
+		return Result{}, err
+	}
+	r := check.Result(from, until)
+	w.update(p.Series, func(p *progress) {
+		if p.From.IsZero() {
+			p.From = from
+		}
+		p.Until, p.LastSuccess, p.Slowest = until, now, check.Slowest()
+		if check.rows > 0 {
+			p.Newest = micro(check.last)
+		}
+	})
+	return r, nil
+}
+
+// settle makes sure of verdicts about rows that have just become due. That no
+// symbol has them proves a halt in the past; now it may also be that the platform
+// has stopped.
+func (w *watch) settle(ctx context.Context, findings []Finding) []Finding {
+	ctx, cancel := context.WithTimeout(ctx, confirmTimeout)
+	defer cancel()
+	var settled []Finding
+	asked := 0
+	for _, f := range findings {
+		if f.Kind != Missing {
+			settled = append(settled, f)
+			continue
+		}
+		for _, one := range f.perSymbol() {
+			verdict, err := []Finding{one}, errNotAsked
+			if w.Compare && asked < maxConfirm {
+				asked++
+				verdict, err = w.confirm(ctx, one)
+			}
+			if err != nil && one.Cause == Exchange {
+				one.Cause, one.Evidence = Unknown, one.Evidence+"; whether the exchange has them: "+err.Error()
+				verdict = []Finding{one}
+			}
+			settled = append(settled, verdict...)
+		}
+	}
+	return settled
+}
+
+// unknownSymbol is how the exchange answers for one that is delisted; API docs,
+// error codes, 2026-07.
+const unknownSymbol = -1121
+
+var errNotAsked = errors.New("it was not asked")
+
+// confirm asks the exchange whether it has what is missing.
+func (w *watch) confirm(ctx context.Context, f Finding) ([]Finding, error) {
+	theirs, err := w.a.exchange.klines(ctx, f.Series, f.From, f.To)
+	var refusal *binance.Error
+	if errors.As(err, &refusal) && refusal.Code == unknownSymbol {
+		f.Cause, f.Evidence = Exchange, "the exchange has no such symbol now"
+		return []Finding{f}, nil
+	}
+	if err != nil {
+		return []Finding{f}, err
+	}
+	return CompareKlines(f.Series, nil, theirs, f.From, f.To), nil
+}
+
+// perSymbol splits a finding that many symbols share.
+func (f Finding) perSymbol() []Finding {
+	if len(f.Symbols) == 0 {
+		return []Finding{f}
+	}
+	var list []Finding
+	for _, symbol := range f.Symbols {
+		one := f
+		one.Series.Symbol, one.Symbols = symbol, nil
+		list = append(list, one)
+	}
+	return list
+}
+
+// recheck looks whether open findings are still true.
+func (w *watch) recheck(ctx context.Context, now time.Time) {
+	w.a.mu.Lock()
+	var list []Record
+	for _, r := range w.book.due(now, maxRecheck) {
+		list = append(list, *r)
+	}
+	w.a.mu.Unlock()
+	for _, r := range list {
+		left, err := w.still(ctx, &r)
+		w.a.mu.Lock()
+		current := w.book.records[r.ID]
+		switch {
+		case current == nil || !current.To.Equal(r.To):
+		case err != nil:
+			current.CheckedAt = now // It stays open: nobody knows better.
+		case len(left) == 1 && left[0].From.Equal(r.From) && left[0].To.Equal(r.To) && left[0].Cause == r.Cause:
+			current.CheckedAt, current.Evidence = now, left[0].Evidence
+		default:
+			w.book.close(now, current)
+			for _, n := range w.book.add(now, left) {
+				n.OpenedAt = r.OpenedAt // It is the rest of what was known.
+				n.Plan = w.a.exchange.plan(&n.Finding, now)
+				w.book.save(n)
+			}
+		}
+		w.a.mu.Unlock()
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// still returns what is left of a finding.
+func (w *watch) still(ctx context.Context, r *Record) ([]Finding, error) {
+	switch {
+	case r.Kind == Late:
+		return nil, nil // The row is there.
+	case r.Series.Dataset != Klines:
+		return w.stillEntries(ctx, r)
+	}
+	p := progress{Series: r.Series}
+	if r.Confirmed && r.Kind != Missing {
+		return w.differences(ctx, r.Series, r.From, r.To)
+	}
+	result, err := w.readBars(ctx, &p, r.From, r.To)
+	if err != nil {
+		return nil, err
+	}
+	left := ofKind(Attribute([]Result{result}), r.Kind)
+	if r.Kind != Missing {
+		return left, nil
+	}
+	if r.Cause == Unknown && w.Compare {
+		var verdict []Finding
+		for _, f := range left {
+			v, err := w.confirm(ctx, f)
+			if err != nil {
+				return nil, err
+			}
+			verdict = append(verdict, v...)
+		}
+		return verdict, nil
+	}
+	for i := range left {
+		left[i].Cause, left[i].Evidence = r.Cause, r.Evidence
+	}
+	return left, nil
+}
+
+func (w *watch) stillEntries(ctx context.Context, r *Record) ([]Finding, error) {
+	from, to := r.From.Add(-time.Second), r.To.Add(time.Second)
+	if r.Confirmed {
+		findings, err := w.compareAccount(ctx, r.Series, from, to)
+		return same(findings, r), err
+	}
+	check := NewEntryCheck(r.Series)
+	if err := w.rows.Entries(ctx, r.Series, from, to, check.Add); err != nil {
+		return nil, err
+	}
+	return same(check.Result(from, to).Findings, r), nil
+}
+
+// same picks the finding that r is.
+func same(findings []Finding, r *Record) []Finding {
+	return slices.DeleteFunc(findings, func(f Finding) bool { return idOf(&f) != r.ID })
+}
+
+func ofKind(findings []Finding, k Kind) []Finding {
+	return slices.DeleteFunc(findings, func(f Finding) bool { return f.Kind != k })
+}

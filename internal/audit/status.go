@@ -1,0 +1,179 @@
+package audit
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Status is how the audit stands.
+type Status struct {
+	Datasets []DatasetStatus `json:"datasets"`
+}
+
+// DatasetStatus is how one dataset stands.
+type DatasetStatus struct {
+	Source  string `json:"source"`
+	Dataset string `json:"dataset"`
+	Market  string `json:"market"`
+	// Error says why nothing can be verified now.
+	Error string `json:"error,omitempty"`
+	// HistoryVerifiedAt is when all of the past was verified last.
+	HistoryVerifiedAt time.Time      `json:"historyVerifiedAt,omitzero"`
+	OpenFindings      int            `json:"openFindings"`
+	DroppedFindings   int64          `json:"droppedFindings,omitempty"`
+	Series            []SeriesStatus `json:"series"`
+}
+
+// SeriesStatus is how one series stands.
+type SeriesStatus struct {
+	Series
+	From          time.Time `json:"from,omitzero"`
+	Until         time.Time `json:"until,omitzero"`
+	VerifiedUntil time.Time `json:"verifiedUntil,omitzero"`
+	ComparedUntil time.Time `json:"comparedUntil,omitzero"`
+	Newest        time.Time `json:"newest,omitzero"`
+	LastSuccess   time.Time `json:"lastSuccess,omitzero"`
+	Missing       int64     `json:"missing"`
+	// MissingAtExchange is what the exchange does not have either.
+	MissingAtExchange int64   `json:"missingAtExchange"`
+	Duplicate         int64   `json:"duplicate"`
+	Mismatched        int64   `json:"mismatched"`
+	LagSeconds        float64 `json:"lagSeconds"`
+}
+
+// Status returns how the audit stands now.
+func (a *Auditor) Status() Status {
+	now := time.Now()
+	status := Status{Datasets: []DatasetStatus{}}
+	for _, w := range a.watches {
+		status.Datasets = append(status.Datasets, w.status(now))
+	}
+	return status
+}
+
+func (w *watch) status(now time.Time) DatasetStatus {
+	list := w.sorted()
+	w.a.mu.Lock()
+	defer w.a.mu.Unlock()
+	d := DatasetStatus{
+		Source: w.Source, Dataset: w.Name, Market: w.Market, HistoryVerifiedAt: w.history.Done, OpenFindings: w.book.count(),
+		DroppedFindings: w.book.dropped, Series: make([]SeriesStatus, len(list)),
+	}
+	if w.err != nil {
+		d.Error = w.err.Error()
+	}
+	at := map[Series]*SeriesStatus{}
+	for i, p := range list {
+		d.Series[i] = SeriesStatus{
+			Series: p.Series, From: p.From, Until: p.Until, VerifiedUntil: p.Until, ComparedUntil: p.Compared, Newest: p.Newest,
+			LastSuccess: p.LastSuccess, LagSeconds: w.lag(&p, now),
+		}
+		at[p.Series] = &d.Series[i]
+	}
+	for _, r := range w.book.records {
+		if !r.open() {
+			continue
+		}
+		for _, f := range r.perSymbol() {
+			if s := at[f.Series]; s != nil {
+				s.count(&f)
+			}
+		}
+	}
+	return d
+}
+
+// lag is how much later than the exchange the newest row is; for rows without a
+// schedule, how long they took to be stored.
+func (w *watch) lag(p *progress, now time.Time) float64 {
+	if p.Series.Dataset != Klines {
+		return p.Slowest.Seconds()
+	}
+	if p.Newest.IsZero() {
+		return max(0, p.Until.Sub(p.From).Seconds())
+	}
+	return max(0, w.due(p.Series.Interval, now).Sub(p.Newest).Seconds())
+}
+
+func (s *SeriesStatus) count(f *Finding) {
+	switch {
+	case f.Kind == Missing && f.Cause == Exchange:
+		s.MissingAtExchange += f.Count
+		if !f.To.Before(s.Until) {
+			s.LagSeconds = 0 // Behind an exchange that makes nothing is nobody.
+		}
+		return
+	case f.Kind == Missing:
+		s.Missing += f.Count
+	case f.Kind == Duplicate:
+		s.Duplicate += f.Count
+	case f.Kind == Late:
+		return
+	default:
+		s.Mismatched += f.Count
+	}
+	if f.From.Before(s.VerifiedUntil) {
+		s.VerifiedUntil = f.From
+	}
+}
+
+// Findings returns what is open, and what was, the newest first.
+func (a *Auditor) Findings() []Record {
+	all := []Record{}
+	a.mu.Lock()
+	for _, w := range a.watches {
+		all = append(all, w.book.list()...)
+	}
+	a.mu.Unlock()
+	sortRecords(all)
+	return all
+}
+
+// collector exports the status.
+type collector struct{ a *Auditor }
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+// Describe implements prometheus.Collector; the metrics are those of the series
+// that there are.
+func (collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector.
+func (c collector) Collect(ch chan<- prometheus.Metric) {
+	labels := []string{"source", "dataset", "market", "account", "symbol", "interval"}
+	missing := desc("hedgewatch_audit_missing_rows", "Rows that are not there, by whose fault.", append(labels, "cause")...)
+	duplicate := desc("hedgewatch_audit_duplicate_rows", "Rows that are there more than once.", labels...)
+	mismatched := desc("hedgewatch_audit_mismatched_rows", "Rows whose values cannot be right, or are not the exchange's.", labels...)
+	lag := desc("hedgewatch_audit_lag_seconds", "How far the newest row is behind the exchange, or how long the slowest new row took to be stored.", labels...)
+	verified := desc("hedgewatch_audit_verified_until_timestamp_seconds", "Until when nothing is missing or wrong.", labels...)
+	success := desc("hedgewatch_audit_last_success_timestamp_seconds", "When rows of the series could be verified last.", labels...)
+	failing := desc("hedgewatch_audit_failing", "1 while a dataset cannot be verified.", "source", "dataset")
+	gauge := func(d *prometheus.Desc, v float64, values ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, values...)
+	}
+	seen := map[Series]bool{} // Two tables may hold the same series; one of them is shown.
+	for _, d := range c.a.Status().Datasets {
+		down := 0.0
+		if d.Error != "" {
+			down = 1
+		}
+		gauge(failing, down, d.Source, d.Dataset)
+		for _, s := range d.Series {
+			values := []string{d.Source, s.Dataset, d.Market, s.Account, s.Symbol, string(s.Interval)}
+			if s.LastSuccess.IsZero() || seen[s.Series] {
+				continue // Unknown is not zero.
+			}
+			seen[s.Series] = true
+			gauge(missing, float64(s.Missing), append(values, string(Platform))...)
+			gauge(missing, float64(s.MissingAtExchange), append(values, string(Exchange))...)
+			gauge(duplicate, float64(s.Duplicate), values...)
+			gauge(mismatched, float64(s.Mismatched), values...)
+			gauge(lag, s.LagSeconds, values...)
+			gauge(verified, float64(s.VerifiedUntil.UnixMilli())/1000, values...)
+			gauge(success, float64(s.LastSuccess.UnixMilli())/1000, values...)
+		}
+	}
+}
