@@ -1,0 +1,160 @@
+package services
+
+import (
+	"regexp"
+	"slices"
+)
+
+// step is one attempt at a diagnosis.
+type step func(o Observation, lines []string) (Diagnosis, bool)
+
+// statusRule is a cause that the platform's words or the end of the process show.
+type statusRule struct {
+	cause   Cause
+	finding string
+	match   func(Observation) bool
+}
+
+// logRule is a cause that a line of the log shows.
+type logRule struct {
+	cause   Cause
+	finding string
+	pattern *regexp.Regexp
+}
+
+// steps are tried in turn until one finds a cause.
+var steps = []step{
+	fromStatus(certain),
+	fromLog(exhausted),
+	fromStatus(faults),
+	fromLog(said),
+	fromStatus(likely),
+	fromLog(hinted),
+}
+
+// certain is what the platform knows and no log refutes.
+var certain = []statusRule{
+	{Resource, "the kernel killed it at its memory limit", func(o Observation) bool {
+		return o.Exit != nil && (o.Exit.OOM || o.Exit.Reason == "OOMKilled" || o.Exit.Reason == "oom-kill")
+	}},
+	{Resource, "evicted, because its node ran out of a resource", reason("Evicted", "OutOfcpu", "OutOfmemory", "OutOfpods", "Preempting")},
+	{Node, "its node is lost", func(o Observation) bool { return o.NodeLost || o.Reason == "NodeLost" }},
+	{Node, "its node was lost or started again", reason("ContainerStatusUnknown", "NodeShutdown", "Terminated")},
+	{Image, "its image cannot be pulled", reason("ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull",
+		"RegistryUnavailable", "ImageInspectError", "SignatureValidationFailed")},
+	{Configuration, "a secret, a key or a volume that it names does not exist", reason("CreateContainerConfigError", "FailedMount")},
+	{Resource, "the runtime is out of a resource", message(`no space left on device|cannot allocate memory|too many open files|disk quota exceeded`)},
+	{Configuration, "the runtime cannot start it as it is configured", reason("CreateContainerError", "RunContainerError", "StartError",
+		"ContainerCannotRun", "FailedPostStartHook", "PostStartHookError")},
+	{Configuration, "the runtime cannot start it as it is configured", message(`OCI runtime|executable file not found|exec format error|` +
+		`port is already allocated|address already in use|error mounting|invalid mount|no such file or directory|permission denied`)},
+	{Configuration, "systemd could not set up or execute the command", func(o Observation) bool {
+		return o.Platform == Systemd && o.Exit != nil && o.Exit.Signal == 0 && o.Exit.Code >= 200 && o.Exit.Code <= 245
+	}},
+	{Configuration, "systemd could not prepare the start; a file that the unit names may be missing", exitReason("resources", "protocol")},
+	{Probe, "it did not notify its watchdog in time", exitReason("watchdog")},
+}
+
+// exhausted are resources that a program says it has run out of. They come
+// before how it ended: an exception for lack of memory aborts, like others.
+var exhausted = []logRule{
+	rule(Resource, "it ran out of memory", `OutOfMemoryError|JavaScript heap out of memory|Reached heap limit|std::bad_alloc|\bMemoryError\b|`+
+		`runtime: out of memory|cannot allocate memory|Out of memory: Kill|Memory cgroup out of memory|memory allocation of \d+ bytes failed|OOM command not allowed`),
+	rule(Resource, "the disk is full", `(?i)no space left on device|\bENOSPC\b|disk quota exceeded|disk is full`),
+	rule(Resource, "it ran out of files or processes", `(?i)too many open files|\bEMFILE\b|\bENFILE\b|unable to create (?:new )?native thread|`+
+		`pthread_create failed|fork: retry|cannot fork|resource temporarily unavailable.*(?:fork|thread)|can't start new thread`),
+}
+
+// faults are ends that only mistakes in a program bring about.
+var faults = []statusRule{
+	{Crash, "it crashed", func(o Observation) bool {
+		return o.Exit != nil && (o.Exit.Reason == "core-dump" || slices.Contains([]int{4, 5, 7, 8, 11, 31}, o.Exit.signal()))
+	}},
+}
+
+// said are causes that programs name before they end.
+var said = []logRule{
+	// Mistakes that are told apart from what brings them about.
+	rule(Crash, "it crashed", `panic: runtime error|^fatal error: (?:all goroutines|concurrent map|unexpected signal|stack overflow|sync:)|\[signal SIG|`+
+		`(?i:segmentation fault|core dumped|stack smashing|double free|heap corruption)|Assertion .* failed|AssertionError|`+
+		`NullPointerException|IndexOutOfBounds|ArrayIndexOutOf|ClassCastException|StackOverflowError|NullReferenceException|`+
+		`ZeroDivisionError|AttributeError:|IndexError:|TypeError:|ReferenceError:|RangeError:|UnboundLocalError|NameError:|`+
+		`thread '.*' panicked at|attempt to subtract with overflow|called .Option::unwrap`),
+	rule(Configuration, "it does not accept its configuration", `(?i)yaml: |cannot unmarshal|unmarshal(?:ling)? error|not found in type|unknown field|`+
+		`toml: |yaml\.(?:scanner|parser|constructor)|TOMLDecodeError|JSONDecodeError|`+
+		`(?:error|failed|fail|cannot|can't|could not|couldn't|unable|invalid|bad|missing|malformed)\b.{0,60}\b(?:config(?:uration)?|settings|properties|\.ya?ml|\.toml|\.ini|\.conf|\.env)\b|`+
+		`\b(?:config(?:uration)?|settings|properties|\.ya?ml|\.toml|\.ini|\.conf)\b.{0,60}\b(?:error|invalid|missing|not found|does not exist|malformed|failed)\b|`+
+		`syntax error in|\[emerg\]|unexpected end of file, expecting`),
+	rule(Configuration, "a setting is missing or not valid", `(?i)(?:missing|required|undefined|unset|not set|must be set|must be provided|is required|not defined|empty|not provided|need to specify|must specify)\b.{0,60}`+
+		`\b(?:env|environment|variables?|settings?|flags?|options?|parameters?|arguments?|api[_ -]?keys?|keys?)\b|`+
+		`\b(?:env|environment|variables?|settings?|flags?|options?|parameters?|arguments?|[A-Z][A-Z0-9]*_[A-Z0-9_]+|passwords?|uri|url)\b.{0,60}`+
+		`\b(?:missing|required|undefined|unset|not set|must be set|is required|not defined|is empty|not provided|not specified|not found)\b|`+
+		`KeyError: '[A-Z0-9_]+'|unbound variable|ImproperlyConfigured|ValidationError: .*(?:field|Settings)|`+
+		`(?:unknown|unrecognized|invalid|bad|undefined) (?:\w+ )?(?:flag|option|argument|command|directive|parameter|value for|port)|flag provided but not defined`),
+	rule(Configuration, "its credentials or certificates are refused", `(?i)password authentication failed|access denied for user|authentication fail(?:ed|ure)|`+
+		`invalid (?:credentials|api[- ]?key|username|password)|NOAUTH|WRONGPASS|(?:role|database) "[^"]*" does not exist|unknown database|`+
+		`x509: |certificate (?:has expired|verify failed|is not valid)|tls: (?:failed to verify|bad certificate)|`+
+		`code"?:\s*-20(?:14|15)\b|no pg_hba.conf entry`),
+	rule(Configuration, "a file, program or module that it needs is not there or not allowed", `(?i)exec format error|exec user process caused|executable file not found|`+
+		`command not found|: not found$|cannot execute|cannot find module|ModuleNotFoundError|ImportError: |NoClassDefFoundError|ClassNotFoundException|`+
+		`could not find or load main class|error while loading shared libraries|unable to access jarfile|no such file or directory|`+
+		`FileNotFoundError|FileNotFoundException|permission denied|PermissionError|\bEACCES\b|operation not permitted|read-only file system`),
+	rule(Configuration, "its address is taken by another process", `(?i)address already in use|\bEADDRINUSE\b|port \d+ (?:is )?(?:already )?(?:in use|allocated)|only one usage of each socket`),
+	rule(Dependency, "what it needs does not answer", `(?i)connection refused|\bECONNREFUSED\b|connection timed out|\bETIMEDOUT\b|i/o timeout|no route to host|\bEHOSTUNREACH\b|`+
+		`network is unreachable|connection reset|\bECONNRESET\b|broken pipe|context deadline exceeded|deadline exceeded|TimeoutException|TimeoutError|timed out|`+
+		`(?:could not|cannot|can't|couldn't|unable to|failed to|error while) (?:connect|connecting|reach|contact|ping|open database|getting broker)|connect(?:ion)?(?: \w+)? failed|connection error|`+
+		`ConnectionError|ConnectException|OperationalError|ServerSelectionError|MongoNetworkError|NoBrokersAvailable|brokers? (?:may |is |are )?(?:not|un)\s?(?:be )?available|`+
+		`brokers? (?:are )?down|found only \d+|LEADER_NOT_AVAILABLE|communications link failure|server closed the connection|upstream .*(?:unavailable|refused)|\b50[234] (?:bad gateway|service unavailable|gateway time)|`+
+		`giving up after \d+ (?:attempts|retries)|retries exceeded|not reachable|unreachable|session timed out`),
+	rule(Dependency, "a name that it needs is not resolved", `(?i)no such host|\bENOTFOUND\b|\bEAI_AGAIN\b|getaddrinfo|temporary failure in name resolution|`+
+		`name or service not known|UnknownHostException|could not (?:resolve|translate) host|host not found in upstream|server misbehaving|nodename nor servname`),
+	rule(Dependency, "what it needs is not ready for it", `(?i)database system is (?:starting up|shutting down|in recovery)|too many (?:connections|clients)|waiting for .{1,60}(?:ready|available|come up)|`+
+		`LOADING Redis|MASTERDOWN|READONLY You can't write|LOADING|not primary|no leader|leadership lost|lost lease|lease (?:was )?lost|failed to renew lease`),
+}
+
+// likely is what the end of the process suggests where the log is silent.
+var likely = []statusRule{
+	{Probe, "its probe failed, and it was restarted for that", func(o Observation) bool { return o.Probe != "" }},
+	{Probe, "its start or stop took too long", exitReason("timeout")},
+	{Crash, "it aborted", signalled(6)},
+	{Resource, "killed by a signal that nobody here sent; out of memory is the usual reason", signalled(9)},
+	{Configuration, "its command cannot be executed", exitCode(126, 127)},
+	{Configuration, "it says itself that it is used or configured wrongly", exitCode(64, 78)},
+	{Dependency, "it says itself that a service it needs is unavailable", exitCode(69, 75)},
+}
+
+// hinted are signs of a crash that others bring about as well.
+var hinted = []logRule{
+	rule(Crash, "it ended with an error of its own", `^panic: |^fatal error: |Traceback \(most recent call last\)|Exception in thread|\bUncaught\b|`+
+		`(?i:unhandled (?:promise )?(?:rejection|exception))|terminate called|goroutine \d+ \[running\]|^\s*at [\w.$<>]+\(.*:\d+\)|\w+(?:Error|Exception): `),
+}
+
+func rule(c Cause, finding, pattern string) logRule {
+	return logRule{c, finding, regexp.MustCompile(pattern)}
+}
+
+func reason(reasons ...string) func(Observation) bool {
+	return func(o Observation) bool {
+		return slices.Contains(reasons, o.Reason) || o.Exit != nil && slices.Contains(reasons, o.Exit.Reason)
+	}
+}
+
+// message matches the runtime's own messages, not those of probes.
+func message(pattern string) func(Observation) bool {
+	p := regexp.MustCompile(`(?i)` + pattern)
+	return func(o Observation) bool {
+		return p.MatchString(o.Message) || o.Exit != nil && o.Exit.Reason == "StartFailed" && p.MatchString(o.Exit.Message)
+	}
+}
+
+func exitReason(reasons ...string) func(Observation) bool {
+	return func(o Observation) bool { return o.Exit != nil && slices.Contains(reasons, o.Exit.Reason) }
+}
+
+func exitCode(codes ...int) func(Observation) bool {
+	return func(o Observation) bool { return o.Exit != nil && slices.Contains(codes, o.Exit.Code) }
+}
+
+func signalled(signal int) func(Observation) bool {
+	return func(o Observation) bool { return o.Exit != nil && o.Exit.signal() == signal }
+}

@@ -1,0 +1,360 @@
+package services
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// service is the instances that share an incident.
+type service struct {
+	key       ServiceKey
+	instances map[string]*instance
+	change    change
+
+	dirty, busy bool
+	began       time.Time // When the incident began; zero if there is none.
+	parent      *service  // Whose incident this one hangs below.
+	told        bool      // An incident was raised and not cleared.
+	raised      Incident  // As it was last raised.
+	lost        bool      // The last raise or clear failed.
+	waited      bool      // For the cause of what ended while svc was settled.
+}
+
+// change is the last change of what a service runs.
+type change struct {
+	at            time.Time
+	what          string
+	image, config string
+}
+
+// note compares o with what the service ran before.
+func (c *change) note(o Observation, now time.Time) {
+	if c.image != "" && o.Image != "" && o.Image != c.image {
+		c.at, c.what = now, "image changed from "+c.image+" to "+o.Image
+	} else if c.config != "" && o.Config != "" && o.Config != c.config {
+		c.at, c.what = now, "configuration changed"
+	}
+	c.image, c.config = cmp.Or(o.Image, c.image), cmp.Or(o.Config, c.config)
+}
+
+// settle diagnoses what ended in svc, and tells or takes back its incident.
+func (s *Services) settle(ctx context.Context, svc *service) {
+	for _, key := range s.undiagnosed(svc) {
+		s.diagnose(ctx, svc, key)
+	}
+	raise, clear := s.decide(svc, time.Now())
+	if raise == nil && !clear {
+		s.release(svc)
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, tellDeadline)
+	defer cancel()
+	var err error
+	if raise != nil {
+		err = s.deps.Raise(ctx, *raise)
+	} else {
+		err = s.deps.Clear(ctx, svc.key.incident())
+	}
+	s.mu.Lock()
+	again := svc.lost
+	if svc.lost = err != nil; svc.lost {
+		s.untold++
+	} else {
+		svc.told = raise != nil
+		if raise != nil {
+			svc.raised = *raise
+		}
+	}
+	s.mu.Unlock()
+	if err != nil && !again {
+		s.logger.Error("Incident of a service not told, will be tried again", "incident", svc.key.incident(), "err", err)
+	}
+	s.release(svc)
+}
+
+// release ends the time in which svc is busy. What was lost waits for the next
+// tick.
+func (s *Services) release(svc *service) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	svc.busy = false
+	if svc.dirty {
+		s.dirty = append(s.dirty, svc)
+		s.rouse()
+	}
+}
+
+// undiagnosed returns the instances of svc that have to be explained.
+func (s *Services) undiagnosed(svc *service) []Key {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var keys []Key
+	for _, in := range svc.instances {
+		if in.unexplained() {
+			keys = append(keys, in.Key)
+		}
+	}
+	return keys
+}
+
+// diagnose finds the cause of one instance's end. The log is read outside the
+// lock, and no longer than an incident may wait.
+func (s *Services) diagnose(ctx context.Context, svc *service, key Key) {
+	now := time.Now()
+	s.mu.Lock()
+	in, ok := svc.instances[key.Instance]
+	if !ok {
+		s.mu.Unlock()
+		return
+	}
+	o, feed := in.Observation, s.feeds[key.Platform]
+	want := in.needsLog(now)
+	if want {
+		in.logAt = now
+	}
+	in.changed = false
+	s.mu.Unlock()
+
+	var log []byte
+	if want && feed != nil && feed.logs != nil {
+		ctx, cancel := context.WithTimeout(ctx, logDeadline)
+		var err error
+		if log, err = feed.logs(ctx, key); err != nil {
+			s.logger.Debug("Log of an ended service not read", "service", key.Service, "instance", key.Instance, "err", err)
+		}
+		cancel()
+	}
+	d := Diagnose(o, log)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !want && d.Cause == Unknown && in.diagnosis.Cause != "" {
+		d = in.diagnosis // Without its log this end looks like the one before.
+	}
+	in.diagnosis = d
+	if in.undiagnosed > 0 {
+		if in.restarts == nil {
+			in.restarts = map[Cause]uint64{}
+		}
+		in.restarts[d.Cause] += in.undiagnosed
+		in.undiagnosed = 0
+	}
+}
+
+// decide brings svc's incident up to date, and returns what to tell.
+func (s *Services) decide(svc *service, now time.Time) (raise *Incident, clear bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	looping, recent := false, false
+	if feed := s.feeds[svc.key.Platform]; feed == nil || !feed.blind() {
+		for _, in := range svc.instances {
+			in.decide(s.critical(svc), time.Duration(s.config.Steady), now)
+		}
+	}
+	for _, in := range svc.instances {
+		looping = looping || in.looping
+		recent = recent || in.recent(now)
+	}
+	switch {
+	case looping && svc.began.IsZero():
+		svc.began = svc.firstExit(now)
+		s.logger.Info("Service fails", "platform", svc.key.Platform, "namespace", svc.key.Namespace, "service", svc.key.Service)
+		s.touchRelated(svc)
+	case !looping && !svc.began.IsZero():
+		svc.began = time.Time{}
+		s.logger.Info("Service has recovered", "platform", svc.key.Platform, "namespace", svc.key.Namespace, "service", svc.key.Service)
+		s.touchRelated(svc)
+	}
+	if looping || recent || svc.told || svc.lost {
+		s.failing[svc.key] = svc
+	} else {
+		delete(s.failing, svc.key)
+	}
+	if len(svc.instances) == 0 && !svc.told && !svc.lost {
+		delete(s.services, svc.key)
+	}
+	s.hang(svc, now)
+	if svc.parent != nil || !looping && (len(svc.instances) == 0 || len(s.children(svc)) == 0) {
+		return nil, svc.told || svc.lost && !looping
+	}
+	if !svc.told && !svc.waited && svc.unexplained() {
+		svc.waited = true
+		s.touch(svc)
+		return nil, false
+	}
+	svc.waited = false
+	in := s.incident(svc, now)
+	if svc.told && !svc.lost && (in.same(svc.raised) || looping && svc.recovers()) {
+		return nil, false
+	}
+	return &in, false
+}
+
+func (svc *service) unexplained() bool {
+	for _, in := range svc.instances {
+		if in.looping && in.unexplained() {
+			return true
+		}
+	}
+	return false
+}
+
+// critical reports whether a single crash of svc matters.
+func (s *Services) critical(svc *service) bool {
+	if s.config.critical(svc.key.Service) {
+		return true
+	}
+	for _, in := range svc.instances {
+		if in.Critical {
+			return true
+		}
+	}
+	return false
+}
+
+// firstExit is when the trouble of an incident began.
+func (svc *service) firstExit(now time.Time) time.Time {
+	if !svc.began.IsZero() {
+		return svc.began
+	}
+	first := now
+	for _, in := range svc.instances {
+		if len(in.exits) > 0 && in.exits[0].Before(first) {
+			first = in.exits[0]
+		}
+	}
+	return first
+}
+
+// touchRelated has all services looked at whose place may change with svc's.
+func (s *Services) touchRelated(svc *service) {
+	for _, other := range s.failing {
+		if other != svc {
+			s.touch(other)
+		}
+	}
+}
+
+// dependencySlack is how much later than the one that needs it a service may be
+// seen to fail, and still be the reason.
+const dependencySlack = 30 * time.Second
+
+// hang finds the service because of which svc fails.
+func (s *Services) hang(svc *service, now time.Time) {
+	before := svc.parent
+	if before != nil && !svc.began.IsZero() && svc.recovers() {
+		return // It came back with the other one, and is over with it.
+	}
+	svc.parent = nil
+	if !svc.began.IsZero() {
+		for _, other := range s.failing {
+			if other != svc && svc.needs(other) && other.down(now) && !other.below(svc) &&
+				!other.firstExit(now).After(svc.began.Add(dependencySlack)) &&
+				(svc.parent == nil || other.firstExit(now).Before(svc.parent.firstExit(now))) {
+				svc.parent = other
+			}
+		}
+	}
+	if svc.parent != before {
+		for _, p := range []*service{before, svc.parent} {
+			if p != nil {
+				s.touch(p)
+			}
+		}
+	}
+}
+
+// recovers reports whether all instances run again.
+func (svc *service) recovers() bool {
+	for _, in := range svc.instances {
+		if in.looping && in.Condition != Running {
+			return false
+		}
+	}
+	return true
+}
+
+// below reports whether svc hangs below other, however far.
+func (svc *service) below(other *service) bool {
+	for p, n := svc.parent, 0; p != nil && n < 100; p, n = p.parent, n+1 {
+		if p == other {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Services) children(svc *service) []*service {
+	var list []*service
+	for _, other := range s.failing {
+		if other != svc && !other.began.IsZero() && other.below(svc) {
+			list = append(list, other)
+		}
+	}
+	slices.SortFunc(list, func(a, b *service) int { return strings.Compare(a.key.String(), b.key.String()) })
+	return list
+}
+
+func (svc *service) down(now time.Time) bool {
+	for _, in := range svc.instances {
+		if in.down(now) {
+			return true
+		}
+	}
+	return false
+}
+
+// needs reports whether svc is declared to depend on other, or its log names it
+// as what does not answer.
+func (svc *service) needs(other *service) bool {
+	name := strings.TrimSuffix(other.key.Service, ".service")
+	for _, in := range svc.instances {
+		if slices.Contains(in.DependsOn, other.key.Service) && other.key.Namespace == svc.key.Namespace {
+			return true
+		}
+		if in.diagnosis.Cause != Dependency || len(name) < 3 {
+			continue
+		}
+		for _, line := range in.diagnosis.Evidence {
+			if names(line, name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// names reports whether line holds name as a host or a word of its own.
+func names(line, name string) bool {
+	words := strings.FieldsFunc(line, func(r rune) bool {
+		return !(r == '-' || r == '_' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z')
+	})
+	return slices.Contains(words, name)
+}
+
+// worst is the instance that tells most about svc.
+func (svc *service) worst() *instance {
+	var worst *instance
+	for _, name := range slices.Sorted(maps.Keys(svc.instances)) {
+		in := svc.instances[name]
+		if worst == nil || in.weight() > worst.weight() {
+			worst = in
+		}
+	}
+	return worst
+}
+
+func (in *instance) weight() int {
+	weight := len(in.exits)
+	if in.looping {
+		weight += 100
+	}
+	if in.diagnosis.Cause != "" && in.diagnosis.Cause != Unknown {
+		weight += 50
+	}
+	return weight
+}

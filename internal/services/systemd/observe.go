@@ -1,0 +1,95 @@
+package systemd
+
+import (
+	"cmp"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/hedgewatch/hedgewatch/internal/services"
+)
+
+// The ways to end of ExecMainCode, from waitid(2).
+const cldExited = 1
+
+// observe makes an observation of a unit's properties. It is false while the
+// unit is between two states and the next signal will say more.
+func (w *Watcher) observe(path dbus.ObjectPath, key services.Key, u, s map[string]dbus.Variant) (services.Observation, bool) {
+	restart := get[string](s, "Restart")
+	o := services.Observation{
+		Key:         key,
+		Restarts:    int(get[uint32](s, "NRestarts")),
+		MemoryLimit: limit(get[uint64](s, "MemoryMax")),
+	}
+	for _, name := range append(get[[]string](u, "Requires"), get[[]string](u, "BindsTo")...) {
+		if strings.HasSuffix(name, ".service") {
+			o.DependsOn = append(o.DependsOn, name)
+		}
+	}
+	sub, outcome := get[string](u, "SubState"), get[string](s, "Result")
+	switch get[string](u, "ActiveState") {
+	case "active", "reloading", "refreshing":
+		o.Condition, o.Since = services.Running, at(u, "ActiveEnterTimestamp")
+	case "activating":
+		o.Condition = services.Waiting
+		if strings.HasPrefix(sub, "auto-restart") {
+			o.Condition = services.Restarting
+			delay := cmp.Or(get[uint64](s, "RestartUSecNext"), get[uint64](s, "RestartUSec"))
+			o.NextRestart = at(u, "StateChangeTimestamp").Add(time.Duration(min(delay, math.MaxInt64/1000)) * time.Microsecond)
+		} else if o.Restarts > 0 {
+			o.Condition = services.Restarting
+		}
+	case "failed":
+		o.Condition = services.Failed
+		if restart != "" && restart != "no" {
+			o.Condition = services.GaveUp // The start limit, whatever the result says.
+		}
+	case "inactive":
+		o.Condition = services.Stopped
+	default:
+		return o, false
+	}
+	if when := at(s, "ExecMainExitTimestamp"); !when.IsZero() && o.Condition != services.Running {
+		e := &services.Exit{Reason: outcome, At: when, StartedAt: at(s, "ExecMainStartTimestamp"), Wanted: o.Condition == services.Stopped}
+		if get[int32](s, "ExecMainCode") == cldExited {
+			e.Code = int(get[int32](s, "ExecMainStatus"))
+		} else {
+			e.Signal = int(get[int32](s, "ExecMainStatus"))
+		}
+		e.OOM = outcome == "oom-kill"
+		// The result is read a moment after the state, and may be the older one.
+		if before := w.exits[path]; before != nil && before.At.Equal(when) && outcome == "success" {
+			e.Reason, e.OOM = before.Reason, before.OOM
+		}
+		w.exits[path] = e
+	}
+	if e := w.exits[path]; e != nil {
+		o.Exit = new(*e)
+	}
+	return o, true
+}
+
+// get reads a property, and is zero if this systemd does not have it.
+func get[T any](m map[string]dbus.Variant, name string) T {
+	value, _ := m[name].Value().(T)
+	return value
+}
+
+// at reads a time of day in microseconds.
+func at(m map[string]dbus.Variant, name string) time.Time {
+	usec := get[uint64](m, name)
+	if usec == 0 || usec > math.MaxInt64 {
+		return time.Time{}
+	}
+	return time.UnixMicro(int64(usec))
+}
+
+// limit is 0 for systemd's infinity.
+func limit(bytes uint64) int64 {
+	if bytes >= math.MaxInt64 {
+		return 0
+	}
+	return int64(bytes)
+}
