@@ -14,13 +14,15 @@ import (
 // index finds the watches for a committed sample.
 type index struct {
 	byName map[string][]*watch
-	quiet  quiet
+	// quiet are the series that no watch matches, of those that are known.
+	quiet, known series
 }
 
 // onCommit keeps a runner for every group that alerts depend on.
 type onCommit struct {
 	lookback time.Duration
 	count    func(trigger string)
+	guards   *guards
 
 	// mu guards what follows.
 	mu      sync.Mutex
@@ -29,8 +31,8 @@ type onCommit struct {
 	running bool
 }
 
-func newOnCommit(lookback time.Duration, count func(string)) *onCommit {
-	return &onCommit{lookback: lookback, count: count, runners: map[*rules.Group]*runner{}, index: &index{}}
+func newOnCommit(lookback time.Duration, count func(string), guards *guards) *onCommit {
+	return &onCommit{lookback: lookback, count: count, guards: guards, runners: map[*rules.Group]*runner{}, index: &index{}}
 }
 
 // iterate is the library's hook for a scheduled evaluation.
@@ -40,7 +42,7 @@ func (c *onCommit) iterate(ctx context.Context, g *rules.Group, at time.Time) {
 	r := c.runners[g]
 	c.mu.Unlock()
 	if r == nil {
-		rules.DefaultEvalIterationFunc(ctx, g, at)
+		c.guards.evaluate(ctx, g, at, Cause{})
 		return
 	}
 	r.evaluate(ctx, g, at)
@@ -51,11 +53,12 @@ func (c *onCommit) iterate(ctx context.Context, g *rules.Group, at time.Time) {
 //
 // No runner works meanwhile: the library copies a group's state to its
 // successor, and waits only for the evaluations that it schedules itself.
-func (c *onCommit) change(update func() []*rules.Group) *index {
+func (c *onCommit) change(settings Settings, update func() []*rules.Group) *index {
 	c.mu.Lock()
 	c.pause()
 	c.mu.Unlock()
 	groups := update()
+	c.guards.keep(groups)
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -64,7 +67,7 @@ func (c *onCommit) change(update func() []*rules.Group) *index {
 	for g := range path {
 		runners[g] = c.runners[g]
 		if runners[g] == nil {
-			runners[g] = newRunner(g, c.lookback, c.count)
+			runners[g] = newRunner(g, c.lookback, c.count, c.guards)
 			// Before the start there is nothing to look at yet: a rule about
 			// absence would fire.
 			if c.running {
@@ -75,7 +78,7 @@ func (c *onCommit) change(update func() []*rules.Group) *index {
 	c.runners = runners
 	idx := &index{byName: map[string][]*watch{}}
 	for g, r := range runners {
-		r.readBy(dependents(g, runners))
+		r.set(settings.throttle(g), dependents(g, runners))
 		for name, watches := range r.watchRules() {
 			for _, w := range watches {
 				w.inherit(c.index.byName[name])

@@ -198,9 +198,41 @@ groups:
 	})
 }
 
+// TestQuietCostlyRulesAreOnlyLookedAt has a group of which one rule is in doubt
+// all the time, and comes to fire.
+func TestQuietCostlyRulesAreOnlyLookedAt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := watched(t, `
+  - {alert: High, expr: 'max by (market) (used_weight) > 2000'}
+  - {alert: Other, expr: 'max by (market) (other) > 1e6', for: 1s}
+`)
+		for range 100 {
+			p.set(weight("usdm"), 1)
+			pass(100 * time.Millisecond)
+		}
+		if got := p.evaluations("commit"); got != 0 {
+			t.Errorf("got %v evaluations in 10 s, want none", got)
+		}
+		p.set(weight("usdm"), 3000)
+		pass(1100 * time.Millisecond)
+		p.expect("after the throttle's second", "High usdm firing")
+		p.set(weight("usdm"), 1)
+		pass(1100 * time.Millisecond)
+		p.expect("and again", "High usdm inactive")
+		before := p.evaluations("commit")
+		for range 20 {
+			p.set(weight("usdm"), 1)
+			pass(100 * time.Millisecond)
+		}
+		if got := p.evaluations("commit") - before; got != 0 {
+			t.Errorf("got %v evaluations of a quiet group that has fired, want none", got)
+		}
+	})
+}
+
 func TestCostlyRulesAreThrottled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := watched(t, "  - {alert: High, expr: 'rate(used_weight[1m]) > 1e6'}\n")
+		p := watched(t, "  - {alert: High, expr: 'rate(used_weight[1m]) >= 0'}\n")
 		for range 100 {
 			p.set(weight("usdm"), 1)
 			pass(100 * time.Millisecond)

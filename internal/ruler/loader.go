@@ -88,7 +88,7 @@ func (l *loader) read(cfg Config) (*ruleSet, error) {
 }
 
 func (l *loader) parseInto(set *ruleSet, name string, text []byte, scheme model.ValidationScheme) []error {
-	groups, errs := rulefmt.Parse(text, false, scheme, l.parser, l.logger)
+	groups, errs := ParseFile(text, scheme, l.parser, l.logger)
 	for i, err := range errs {
 		errs[i] = fmt.Errorf("%s: %w", name, err)
 	}

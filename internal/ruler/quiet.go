@@ -12,15 +12,15 @@ const (
 	pages     = 1 << 12
 )
 
-// quiet remembers the series that no rule watches, which most samples belong
-// to: a bit is looked up instead of the metric's name. The TSDB numbers series
-// in turn and never uses a number again, so a bit per number is small; numbers
-// above 67 million are not remembered.
-type quiet struct {
+// series is a set of series, such as those that no rule watches, which most
+// samples belong to: a bit is looked up instead of the metric's name and labels.
+// The TSDB numbers series in turn and never uses a number again, so a bit per
+// number is small; numbers above 67 million are not remembered.
+type series struct {
 	pages [pages]atomic.Pointer[[pageWords]atomic.Uint64]
 }
 
-func (q *quiet) has(ref storage.SeriesRef) bool {
+func (q *series) has(ref storage.SeriesRef) bool {
 	n := uint64(ref) / pageBits
 	if n >= pages {
 		return false
@@ -29,7 +29,7 @@ func (q *quiet) has(ref storage.SeriesRef) bool {
 	return page != nil && page[uint64(ref)%pageBits/64].Load()&(1<<(ref%64)) != 0
 }
 
-func (q *quiet) add(ref storage.SeriesRef) {
+func (q *series) add(ref storage.SeriesRef) {
 	n := uint64(ref) / pageBits
 	if n >= pages {
 		return

@@ -9,7 +9,7 @@ import (
 )
 
 func TestQuietRemembersExactlyWhatWasAdded(t *testing.T) {
-	var q quiet
+	var q series
 	random := rand.New(rand.NewPCG(1, 1))
 	model := map[storage.SeriesRef]bool{}
 	for range 20000 {
@@ -32,7 +32,7 @@ func TestQuietRemembersExactlyWhatWasAdded(t *testing.T) {
 }
 
 func TestQuietLosesNothingToOthers(t *testing.T) {
-	var q quiet
+	var q series
 	var all sync.WaitGroup
 	for worker := range storage.SeriesRef(4) {
 		all.Go(func() {

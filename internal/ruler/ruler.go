@@ -15,12 +15,14 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/url"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	promconfig "github.com/prometheus/prometheus/config"
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/notifier"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
@@ -36,6 +38,8 @@ type Config struct {
 	Prometheus *promconfig.Config
 	// Shipped says which of the shipped rules are evaluated as well.
 	Shipped Shipped
+	// Settings are those of our own section of the file.
+	Settings Settings
 }
 
 // Options come from flags and hold for the life of the process. Their meaning,
@@ -74,7 +78,15 @@ type Deps struct {
 	Storage storage.Storage
 	Local   storage.Queryable
 	// Send takes alerts over. An alert whose EndsAt has passed is resolved.
+	// [CauseOf] tells of the context what made them known.
 	Send func(context.Context, ...*notifier.Alert)
+	// Latency, if set, is told how long the stages "scrape" and "evaluate" of
+	// each change of an alert took.
+	Latency func(stage string, d time.Duration)
+	// Incidents, if set, is told of missing data.
+	Incidents Incidents
+	// StatePath is the file for alerts that are held; "" keeps them in memory.
+	StatePath string
 	// ExternalURL is where links in alerts lead.
 	ExternalURL *url.URL
 }
@@ -90,6 +102,9 @@ type Ruler struct {
 	externalURL string
 	queryOffset atomic.Int64
 	cancelEvals context.CancelFunc
+	latency     func(stage string, d time.Duration)
+	guards      *guards
+	running     atomic.Bool
 	onCommit    *onCommit
 	index       atomic.Pointer[index]
 }
@@ -104,19 +119,25 @@ func New(cfg Config, opts Options, d Deps) (*Ruler, error) {
 		return nil, err
 	}
 	count := func(trigger string) { evaluations.WithLabelValues(trigger).Inc() }
+	guards, err := newGuards(d, opts.Lookback, rules.EngineQueryFunc(d.Engine, d.Storage))
+	if err != nil {
+		return nil, err
+	}
 	evals, cancel := context.WithCancel(context.Background())
 	r := &Ruler{
 		logger:      d.Logger,
 		loader:      newLoader(d.Parser, d.Logger),
 		externalURL: d.ExternalURL.String(),
 		cancelEvals: cancel,
-		onCommit:    newOnCommit(opts.Lookback, count),
+		latency:     d.Latency,
+		guards:      guards,
+		onCommit:    newOnCommit(opts.Lookback, count, guards),
 	}
 	r.manager = rules.NewManager(&rules.ManagerOptions{
 		NameValidationScheme:   cfg.Prometheus.GlobalConfig.MetricNameValidationScheme,
 		Appendable:             d.Storage,
 		Queryable:              d.Local,
-		QueryFunc:              rules.EngineQueryFunc(d.Engine, d.Storage),
+		QueryFunc:              guards.query,
 		NotifyFunc:             r.notify(d.Send),
 		Context:                evals,
 		ExternalURL:            d.ExternalURL,
@@ -147,6 +168,8 @@ func (r *Ruler) Manager() *rules.Manager { return r.manager }
 
 // Run evaluates until ctx ends, then lets evaluations in progress finish.
 func (r *Ruler) Run(ctx context.Context) error {
+	r.running.Store(true)
+	r.guards.clearOrphans(ctx)
 	var running sync.WaitGroup
 	running.Go(r.manager.Run)
 	running.Go(func() { r.onCommit.run(ctx) })
@@ -156,6 +179,7 @@ func (r *Ruler) Run(ctx context.Context) error {
 	r.manager.Stop()
 	running.Wait()
 	r.cancelEvals()
+	r.guards.close()
 	return nil
 }
 
@@ -169,7 +193,7 @@ func (r *Ruler) Prepare(cfg Config) (commit func(), err error) {
 	}
 	return func() {
 		r.queryOffset.Store(int64(prom.GlobalConfig.RuleQueryOffset))
-		r.index.Store(r.onCommit.change(func() []*rules.Group {
+		r.index.Store(r.onCommit.change(cfg.Settings, func() []*rules.Group {
 			r.loader.set.Store(set)
 			err := r.manager.Update(time.Duration(prom.GlobalConfig.EvaluationInterval), set.names(),
 				prom.GlobalConfig.ExternalLabels, r.externalURL, r.onCommit.iterate)
@@ -178,27 +202,53 @@ func (r *Ruler) Prepare(cfg Config) (commit func(), err error) {
 			}
 			return r.manager.RuleGroups()
 		}))
+		// Before the start nobody could take the news.
+		if r.running.Load() {
+			r.guards.clearOrphans(context.Background())
+		}
 	}, nil
 }
 
 // notify is the manager's way out.
 func (r *Ruler) notify(send func(context.Context, ...*notifier.Alert)) rules.NotifyFunc {
 	return func(ctx context.Context, expr string, alerts ...*rules.Alert) {
-		out := make([]*notifier.Alert, len(alerts))
-		for i, a := range alerts {
-			out[i] = &notifier.Alert{
+		e := evaluationOf(ctx)
+		var changed, again []*notifier.Alert
+		for _, a := range alerts {
+			e.annotate(expr, a)
+			out := &notifier.Alert{
 				Labels:       a.Labels,
-				Annotations:  a.Annotations,
+				Annotations:  withValue(a),
 				StartsAt:     a.FiredAt,
 				EndsAt:       a.ValidUntil,
 				GeneratorURL: r.externalURL + strutil.TableLinkForExpression(expr),
 			}
 			if !a.ResolvedAt.IsZero() {
-				out[i].EndsAt = a.ResolvedAt
+				out.EndsAt = a.ResolvedAt
+			}
+			if e.changed(a) {
+				changed = append(changed, out)
+			} else {
+				again = append(again, out)
 			}
 		}
-		send(ctx, out...)
+		if len(changed) > 0 {
+			cause := e.cause
+			cause.Evaluated = time.Now()
+			cause.observe(r.latency)
+			send(context.WithValue(ctx, causeKey{}, cause), changed...)
+		}
+		if len(again) > 0 {
+			send(ctx, again...)
+		}
 	}
+}
+
+// withValue is an alert's annotations with the value of its expression, which
+// the library's form of an alert has no place for. It leaves the process with
+// no alert.
+func withValue(a *rules.Alert) labels.Labels {
+	return labels.NewBuilder(a.Annotations).Set(valueAnnotation, strconv.FormatFloat(a.Value, 'g', -1, 64)).Labels()
 }
 
 // Shipped selects rules that come with the program.

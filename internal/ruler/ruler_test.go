@@ -2,6 +2,7 @@ package ruler_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"os"
@@ -41,8 +42,13 @@ type platform struct {
 	stop  func()
 	reg   *prometheus.Registry
 
-	mu   sync.Mutex
-	sent []string
+	settings ruler.Settings
+
+	mu        sync.Mutex
+	sent      []string
+	last      map[string]*notifier.Alert // by labels
+	incidents []string
+	stages    []string
 }
 
 // newPlatform starts a ruler with the given configuration, whose rule files
@@ -71,7 +77,7 @@ func (p *platform) config(cfg string, shipped ruler.Shipped) ruler.Config {
 		p.t.Fatal(err)
 	}
 	prom.SetDirectory(p.dir)
-	return ruler.Config{Prometheus: prom, Shipped: shipped}
+	return ruler.Config{Prometheus: prom, Shipped: shipped, Settings: p.settings}
 }
 
 // start opens the database and runs a ruler until p.stop or the test's end.
@@ -94,6 +100,9 @@ func (p *platform) start(cfg string, shipped ruler.Shipped) {
 		Storage:     db,
 		Local:       db,
 		Send:        p.send,
+		Latency:     p.latency,
+		Incidents:   p,
+		StatePath:   filepath.Join(p.dir, "held"),
 		ExternalURL: &url.URL{Scheme: "http", Host: "watch.example"},
 	})
 	if err != nil {
@@ -122,7 +131,37 @@ func (p *platform) send(_ context.Context, alerts ...*notifier.Alert) {
 	defer p.mu.Unlock()
 	for _, a := range alerts {
 		p.sent = append(p.sent, a.String())
+		if p.last == nil {
+			p.last = map[string]*notifier.Alert{}
+		}
+		p.last[a.Labels.String()] = a
 	}
+}
+
+func (p *platform) latency(stage string, d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stages = append(p.stages, stage+" "+d.String())
+}
+
+// Raise implements ruler.Incidents.
+func (p *platform) Raise(_ context.Context, i ruler.Incident) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	what := "series"
+	if i.Whole {
+		what = "everything"
+	}
+	p.incidents = append(p.incidents, fmt.Sprintf("%s: %s missing, says %s", i.Source, what, i.Rule))
+	return nil
+}
+
+// Clear implements ruler.Incidents.
+func (p *platform) Clear(_ context.Context, source labels.Labels) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.incidents = append(p.incidents, fmt.Sprintf("%s: back", source))
+	return nil
 }
 
 // set stores value for a series now, as a scrape does.

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/rules"
 )
 
@@ -14,8 +15,8 @@ import (
 //
 //   - a sample that changes sides of a plain threshold: at once;
 //   - any other sample that the group's rules read: at once if the group was
-//     quiet, else when its throttle allows, so that a costly rule over busy
-//     series keeps to a few percent of a core;
+//     quiet, else when its throttle allows. First the rules that read it are
+//     looked at: only if one has alerts, or would have, the group is evaluated;
 //   - the moment at which a pending alert's `for`, or a firing one's
 //     keep_firing_for, is over.
 //
@@ -25,10 +26,10 @@ import (
 const (
 	// minPause lets the commits of one moment share an evaluation.
 	minPause = 5 * time.Millisecond
-	// minThrottle and throttleFactor bound what costly groups may use: a group
-	// pauses a second, or twenty times what its last evaluation took.
-	minThrottle    = time.Second
-	throttleFactor = 20
+	// defaultThrottle and throttleFactor bound what costly groups may use: a
+	// group pauses a second, or twenty times what its last evaluation took.
+	defaultThrottle = time.Second
+	throttleFactor  = 20
 	// maxAhead is how far in the future a sample may lie, by a sender's clock,
 	// to be waited for.
 	maxAhead = time.Minute
@@ -39,7 +40,10 @@ type runner struct {
 	group    *rules.Group
 	lookback time.Duration
 	count    func(trigger string)
+	guards   *guards
 
+	causes            causes
+	doubts            doubts
 	urgent, throttled chan struct{} // Of one slot: further wake-ups share it.
 	ahead             alarm
 	deadline          *time.Timer
@@ -49,17 +53,22 @@ type runner struct {
 	// made to do by themselves.
 	mu      sync.Mutex
 	last    time.Time     // the timestamp of the latest evaluation
-	took    time.Duration // of the latest evaluation
+	looked  time.Time     // when the rules in doubt were last found quiet
+	took    time.Duration // of the latest evaluation or look
 	watches []*watch
+	// minPause between evaluations for samples that no threshold judges.
+	pause time.Duration
 	// dependents read what this group records.
 	dependents []*runner
 }
 
-func newRunner(g *rules.Group, lookback time.Duration, count func(string)) *runner {
+func newRunner(g *rules.Group, lookback time.Duration, count func(string), guards *guards) *runner {
 	r := &runner{
 		group:     g,
 		lookback:  lookback,
 		count:     count,
+		guards:    guards,
+		pause:     defaultThrottle,
 		urgent:    make(chan struct{}, 1),
 		throttled: make(chan struct{}, 1),
 		deadline:  time.NewTimer(time.Hour),
@@ -69,11 +78,12 @@ func newRunner(g *rules.Group, lookback time.Duration, count func(string)) *runn
 	return r
 }
 
-// readBy sets the runners that a new evaluation of this one concerns.
-func (r *runner) readBy(dependents []*runner) {
+// set sets what a reload can change: the pause, and the runners that a new
+// evaluation of this one concerns.
+func (r *runner) set(pause time.Duration, dependents []*runner) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.dependents = dependents
+	r.pause, r.dependents = pause, dependents
 }
 
 // watchRules returns new watches for the group's rules, by metric name.
@@ -82,17 +92,40 @@ func (r *runner) watchRules() map[string][]*watch {
 	defer r.mu.Unlock()
 	r.watches = nil
 	byName := map[string][]*watch{}
-	for _, rule := range r.group.Rules() {
-		for name, watches := range watchesOf(rule.Query(), r) {
+	add := func(found map[string][]*watch) {
+		for name, watches := range found {
 			byName[name] = append(byName[name], watches...)
 			r.watches = append(r.watches, watches...)
+		}
+	}
+	guarded := map[*rules.AlertingRule]bool{}
+	for _, g := range r.guards.of(r.group) {
+		guarded[g.rule] = true
+	}
+	for _, rule := range r.group.Rules() {
+		found := watchesOf(rule.Query(), r)
+		if alerting, ok := rule.(*rules.AlertingRule); ok && !guarded[alerting] {
+			for _, watches := range found {
+				for _, w := range watches {
+					w.rule = alerting
+				}
+			}
+		}
+		add(found)
+	}
+	for _, g := range r.guards.of(r.group) {
+		for _, expr := range []parser.Expr{g.guard.evidence, g.guard.recovery} {
+			if expr != nil {
+				add(watchesWhile(&g.guard.holding, expr, r))
+			}
 		}
 	}
 	return byName
 }
 
 // wake asks for an evaluation as soon as the sample at t can be seen.
-func (r *runner) wake(t int64) {
+func (r *runner) wake(t int64, committed time.Time) {
+	r.causes.note(Cause{Sampled: time.UnixMilli(t), Committed: committed})
 	if ahead := time.UnixMilli(t); time.Until(ahead) > 0 {
 		r.ahead.set(ahead)
 		return
@@ -100,8 +133,13 @@ func (r *runner) wake(t int64) {
 	signal(r.urgent)
 }
 
-// wakeThrottled asks for an evaluation when the throttle allows.
-func (r *runner) wakeThrottled() { signal(r.throttled) }
+// wakeThrottled asks for a look at a rule, nil for all of them, when the throttle
+// allows.
+func (r *runner) wakeThrottled(rule *rules.AlertingRule, c Cause) {
+	r.causes.note(c)
+	r.doubts.note(rule)
+	signal(r.throttled)
+}
 
 func signal(c chan<- struct{}) {
 	select {
@@ -139,11 +177,16 @@ func (r *runner) run(quit <-chan struct{}, done chan<- struct{}) {
 		case <-r.deadline.C:
 			trigger = "deadline"
 		case <-r.throttled:
-			if !r.await(quit, r.throttle()) {
+			pressing, ok := r.await(quit, r.throttle())
+			if !ok {
 				return
+			}
+			if !pressing && r.quietAt(r.group.Context(), time.Now()) {
+				continue
 			}
 		}
 		r.count(trigger)
+		r.doubts.take() // All rules are looked at now.
 		// Not a context that ends with run: a query that is cut off is a failed
 		// evaluation.
 		r.evaluate(r.group.Context(), r.group, time.Now())
@@ -155,24 +198,29 @@ func (r *runner) run(quit <-chan struct{}, done chan<- struct{}) {
 	}
 }
 
-// await waits for the pause to pass, or for something more urgent. It returns
-// false on quit.
-func (r *runner) await(quit <-chan struct{}, pause time.Duration) bool {
+// await waits for the pause to pass, or for something more pressing. It is not ok
+// on quit.
+func (r *runner) await(quit <-chan struct{}, pause time.Duration) (pressing, ok bool) {
 	select {
 	case <-quit:
-		return false
+		return false, false
 	case <-time.After(pause):
+		return false, true
 	case <-r.urgent:
 	case <-r.deadline.C:
 	}
-	return true
+	return true, true
 }
 
 // throttle is how long a costly evaluation has to wait.
 func (r *runner) throttle() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return time.Until(r.last.Add(max(minThrottle, throttleFactor*r.took)))
+	last := r.last
+	if r.looked.After(last) {
+		last = r.looked
+	}
+	return time.Until(last.Add(max(r.pause, throttleFactor*r.took)))
 }
 
 // evaluate evaluates the group at the given time. The schedule and run both end
@@ -186,14 +234,15 @@ func (r *runner) evaluate(ctx context.Context, g *rules.Group, at time.Time) {
 		at = r.last.Add(time.Millisecond)
 	}
 	started := time.Now()
-	rules.DefaultEvalIterationFunc(ctx, g, at)
+	cause := r.causes.take()
+	r.guards.evaluate(ctx, g, at, cause)
 	r.last, r.took = at, time.Since(started)
 	r.setDeadline()
 	for _, w := range r.watches {
 		w.forget(at.Add(-r.lookback).UnixMilli())
 	}
 	for _, d := range r.dependents {
-		d.wakeThrottled()
+		d.wakeThrottled(nil, cause)
 	}
 }
 
@@ -215,6 +264,9 @@ func (r *runner) setDeadline() {
 				earlier(a.KeepFiringSince.Add(rule.KeepFiringFor()))
 			}
 		})
+	}
+	for _, g := range r.guards.of(r.group) {
+		earlier(g.guard.deadline())
 	}
 	if next.IsZero() {
 		r.deadline.Stop()

@@ -3,6 +3,7 @@ package ruler
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/histogram"
@@ -42,8 +43,10 @@ func (t *Tap) AppenderV2(ctx context.Context) storage.AppenderV2 {
 type listener struct {
 	index *index
 	heard []heard
-	// costly are the groups to wake whatever the sample's value is.
-	costly []*runner
+	// costly are the watches that wake whatever the sample's value is; newest is
+	// the timestamp of the last sample for them, in milliseconds.
+	costly []*watch
+	newest int64
 }
 
 type heard struct {
@@ -56,15 +59,20 @@ func (l *listener) hear(s sample, ls labels.Labels) {
 		return
 	}
 	watches := l.index.byName[ls.Get(model.MetricNameLabel)]
-	if len(watches) == 0 {
-		l.index.quiet.add(s.ref)
-		return
+	if !l.index.known.has(s.ref) {
+		l.index.known.add(s.ref)
+		if !slices.ContainsFunc(watches, func(w *watch) bool { return w.matches(ls) }) {
+			l.index.quiet.add(s.ref)
+			return
+		}
 	}
 	for _, w := range watches {
 		switch {
+		case w.while != nil && !w.while.Load():
 		case w.compare == nil:
-			if !slices.Contains(l.costly, w.runner) && w.matches(ls) {
-				l.costly = append(l.costly, w.runner)
+			l.newest = max(l.newest, s.time)
+			if !slices.Contains(l.costly, w) && w.matches(ls) {
+				l.costly = append(l.costly, w)
 			}
 		case w.wants(s) && w.matches(ls):
 			l.heard = append(l.heard, heard{w, s})
@@ -74,11 +82,15 @@ func (l *listener) hear(s sample, ls labels.Labels) {
 
 // tell passes on what was heard, once it is committed.
 func (l *listener) tell() {
-	for _, h := range l.heard {
-		h.watch.committed(h.sample)
+	if len(l.heard) == 0 && len(l.costly) == 0 {
+		return
 	}
-	for _, r := range l.costly {
-		r.wakeThrottled()
+	now := time.Now()
+	for _, h := range l.heard {
+		h.watch.committed(h.sample, now)
+	}
+	for _, w := range l.costly {
+		w.runner.wakeThrottled(w.rule, Cause{Sampled: time.UnixMilli(l.newest), Committed: now})
 	}
 }
 

@@ -4,11 +4,14 @@ import (
 	"maps"
 	"math"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/rules"
 	"github.com/prometheus/prometheus/storage"
 )
 
@@ -17,9 +20,13 @@ import (
 type watch struct {
 	matchers []*labels.Matcher // less the one for the metric name
 	runner   *runner
+	// rule is the one to look at for a sample; nil means the whole group.
+	rule *rules.AlertingRule
 	// compare is set for a rule `selector <comparison> number`, whose outcome
 	// changes only when a sample changes sides. Nil means any sample counts.
 	compare func(v float64) bool
+	// while is set for samples that count at times only; nil means always.
+	while *atomic.Bool
 
 	// mu guards active: the series for which compare is true, with the time of
 	// their last sample in milliseconds.
@@ -64,7 +71,7 @@ func (w *watch) isActive(s sample) bool {
 }
 
 // committed takes note of the sample and wakes the group if it changed sides.
-func (w *watch) committed(s sample) {
+func (w *watch) committed(s sample, at time.Time) {
 	active := w.isActive(s)
 	w.mu.Lock()
 	last, was := w.active[s.ref]
@@ -76,7 +83,7 @@ func (w *watch) committed(s sample) {
 	w.mu.Unlock()
 	// A series that was silent for longer than queries look back starts anew.
 	if active != was || active && s.time-last > w.runner.lookback.Milliseconds() {
-		w.runner.wake(s.time)
+		w.runner.wake(s.time, at)
 	}
 }
 
@@ -104,35 +111,44 @@ func (w *watch) forget(before int64) {
 }
 
 // watchesOf returns what to watch for a rule's expression, by metric name.
-// Selectors without one name are left out: they would have to be compared with
-// every sample, and the schedule sees to them.
 func watchesOf(expr parser.Expr, r *runner) map[string][]*watch {
-	found := map[string][]*watch{}
-	add := func(selector *parser.VectorSelector, compare func(float64) bool) {
-		w := &watch{runner: r, compare: compare, active: map[storage.SeriesRef]int64{}}
-		name := ""
-		for _, m := range selector.LabelMatchers {
-			if m.Name == model.MetricNameLabel && m.Type == labels.MatchEqual {
-				name = m.Value
-			} else {
-				w.matchers = append(w.matchers, m)
-			}
-		}
-		if name != "" {
-			found[name] = append(found[name], w)
-		}
-	}
 	if selector, compare := threshold(expr); selector != nil {
-		add(selector, compare)
+		found := map[string][]*watch{}
+		addWatch(found, selector, &watch{runner: r, compare: compare})
 		return found
 	}
+	return watchesWhile(nil, expr, r)
+}
+
+// watchesWhile returns watches for all samples that an expression reads, which
+// count while the condition is set.
+func watchesWhile(condition *atomic.Bool, expr parser.Expr, r *runner) map[string][]*watch {
+	found := map[string][]*watch{}
 	parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
 		if selector, ok := n.(*parser.VectorSelector); ok {
-			add(selector, nil)
+			addWatch(found, selector, &watch{runner: r, while: condition})
 		}
 		return nil
 	})
 	return found
+}
+
+// addWatch adds a watch for the selector. One without a metric name is left
+// out: it would have to be compared with every sample, and the schedule sees to
+// it.
+func addWatch(to map[string][]*watch, selector *parser.VectorSelector, w *watch) {
+	w.active = map[storage.SeriesRef]int64{}
+	name := ""
+	for _, m := range selector.LabelMatchers {
+		if m.Name == model.MetricNameLabel && m.Type == labels.MatchEqual {
+			name = m.Value
+		} else {
+			w.matchers = append(w.matchers, m)
+		}
+	}
+	if name != "" {
+		to[name] = append(to[name], w)
+	}
 }
 
 // threshold takes apart `selector <comparison> number`, in either order. For
