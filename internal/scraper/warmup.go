@@ -93,8 +93,8 @@ func (s *Scraper) warmUp(ctx context.Context) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.running.Load() {
-		return
+	if ctx.Err() != nil || !s.running.Load() {
+		return // A change now would only meet scrapes that are ending.
 	}
 	s.options.InitialScrapeOffset = 0
 	s.options.HTTPClientOptions = nil
