@@ -5,8 +5,9 @@
 // What it adds is memory. Silences, the notification log and the alerts whose
 // end is not yet told are in a journal on disk before anybody relies on them,
 // so that a crash neither loses nor repeats a notification; see [New] and
-// docs/adr/0003-durable-alert-state.md. Which alerts there are is decided
-// elsewhere and handed over with [Alerting.Put].
+// docs/adr/0003-durable-alert-state.md. Behind the library's pipeline stands an
+// outbox, which delivers and keeps a ledger; see docs/adr/0005-outbox.md. Which
+// alerts there are is decided elsewhere and handed over with [Alerting.Put].
 package alerting
 
 import (
@@ -34,6 +35,8 @@ import (
 	"github.com/prometheus/alertmanager/silence"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/model"
+
+	"github.com/hedgewatch/hedgewatch/internal/receiver/discord"
 )
 
 const (
@@ -68,6 +71,13 @@ type Deps struct {
 	// ExternalURL is where people reach hedgewatch: the base of links in
 	// notifications.
 	ExternalURL *url.URL
+	// Senders may build the senders of a receiver; where it is nil, or returns
+	// nil, they are those for Discord, mail and webhooks.
+	Senders Senders
+	Graphs  Graphs
+	// Transition is called for everything that happens to an alert. It must not
+	// wait; nil means that nobody keeps a history.
+	Transition func(Transition)
 	// Grace is how long an alert that fired before a restart may stay unheard
 	// of until it counts as resolved; zero is DefaultGrace.
 	Grace time.Duration
@@ -79,13 +89,17 @@ type Alerting struct {
 	registerer  prometheus.Registerer
 	externalURL *url.URL
 	grace       time.Duration
+	outfit      outfit
 
+	outbox        *outbox
 	journal       *journal
 	alerts        *alerts
 	silences      *silence.Silences
 	silencer      *silence.Silencer
 	notifications durableLog
 	groupMarker   marker.GroupMarker
+	acks          *acks
+	calendar      *calendar
 
 	pipelineBuilder   *notify.PipelineBuilder
 	dispatcherMetrics *dispatch.DispatcherMetrics
@@ -102,7 +116,10 @@ type Alerting struct {
 	swap    sync.Mutex
 	plan    *plan
 	running bool
-	traces  traces
+	// releasing are pipelines whose last attempts to deliver are under way.
+	releasing sync.WaitGroup
+	traces    traces
+	trial     sync.Mutex // serialises tests of receivers that no route uses
 }
 
 // New builds an Alertmanager for cfg and loads what the last one left in
@@ -111,7 +128,8 @@ func New(cfg Config, d Deps) (*Alerting, error) {
 	if d.ExternalURL == nil {
 		return nil, errors.New("alerting needs an external URL for the links in notifications")
 	}
-	plan, err := newPlan(cfg, d.ExternalURL, d.Logger)
+	outfit := outfit{senders: d.Senders, limits: discord.NewLimits(), graphs: d.Graphs}
+	plan, err := newPlan(cfg, outfit, d.ExternalURL, d.Logger)
 	if err != nil {
 		return nil, fmt.Errorf("alertmanager configuration: %w", err)
 	}
@@ -122,6 +140,7 @@ func New(cfg Config, d Deps) (*Alerting, error) {
 	if err != nil {
 		return nil, err
 	}
+	journal.reserve = newReserve(d.Dir, d.Logger)
 	silences, err := silence.New(silence.Options{
 		SnapshotReader: journal.snapshot(silencePrefix),
 		Retention:      retention,
@@ -143,6 +162,16 @@ func New(cfg Config, d Deps) (*Alerting, error) {
 	}
 	notifications.SetBroadcast(journal.saveNotification)
 
+	if d.Transition == nil {
+		d.Transition = func(Transition) {}
+	}
+	alerts, acks, durable := newAlerts(journal, d.Logger, d.Transition), newAcks(journal, d.Logger), durableLog{notifications, journal}
+	outbox, err := newOutbox(d, alerts, durable, acks)
+	if err != nil {
+		return nil, err
+	}
+	outbox.journal.reserve = journal.reserve
+
 	features := featurecontrol.NoopFlags{}
 	a := &Alerting{
 		logger:            d.Logger,
@@ -150,11 +179,15 @@ func New(cfg Config, d Deps) (*Alerting, error) {
 		externalURL:       d.ExternalURL,
 		grace:             d.Grace,
 		journal:           journal,
-		alerts:            newAlerts(journal, d.Logger),
+		outbox:            outbox,
+		outfit:            outfit,
+		alerts:            alerts,
 		silences:          silences,
 		silencer:          silence.NewSilencer(silences, d.Logger, eventrecorder.Recorder{}),
-		notifications:     durableLog{notifications, journal},
+		notifications:     durable,
 		groupMarker:       marker.NewGroupMarker(),
+		acks:              acks,
+		calendar:          newCalendar(journal, silences, d.Logger),
 		pipelineBuilder:   notify.NewPipelineBuilder(d.Registerer, features, eventrecorder.Recorder{}),
 		dispatcherMetrics: dispatch.NewDispatcherMetrics(false, d.Registerer, features),
 		metrics:           newMetrics(d.Registerer),
@@ -166,7 +199,7 @@ func New(cfg Config, d Deps) (*Alerting, error) {
 		a.grace = DefaultGrace
 	}
 	a.api, err = amapi.New(amapi.Options{
-		Alerts:          a.alerts,
+		Alerts:          shownAlerts{a.alerts, &a.pipeline},
 		Silences:        silences,
 		GroupMutedFunc:  a.groupMarker.Muted,
 		Logger:          d.Logger.With("component", "api"),
@@ -200,22 +233,32 @@ func (a *Alerting) Run(ctx context.Context) error {
 	}
 	a.restore(alive)
 	background.Go(func() { a.journal.run(alive) })
+	background.Go(func() { a.outbox.run(alive) })
 	background.Go(func() { a.silences.Maintenance(maintenanceInterval, "", alive.Done(), nil) })
 	background.Go(func() { a.notifications.log.Maintenance(maintenanceInterval, "", alive.Done(), nil) })
 	background.Go(func() { a.maintain(alive) })
+	background.Go(func() { a.calendar.run(alive) })
 
 	a.swap.Lock()
 	a.running = true
 	a.use(a.plan)
 	a.swap.Unlock()
 	close(a.ready)
+	background.Go(func() { newWatch(a.outbox, a.Put, a.receiversOf).run(ctx) })
 
 	<-ctx.Done()
 
 	a.swap.Lock()
 	defer a.swap.Unlock()
 	a.running = false
-	a.pipeline.Swap(nil).stop(a.logger)
+	line := a.pipeline.Swap(nil)
+	line.stop(a.logger)
+	a.releasing.Go(line.release)
+	if a.outbox.end() {
+		a.releasing.Wait()
+	} else {
+		a.logger.Error("A destination does not end its attempt and is left alone with it")
+	}
 	a.alerts.stop()
 	a.traces.stop()
 	return nil
@@ -238,6 +281,10 @@ func (a *Alerting) maintain(ctx context.Context) {
 		select {
 		case now := <-t.C:
 			a.alerts.forgetExpired(now)
+			a.alerts.origins.forgetOld(now)
+			if line := a.pipeline.Load(); line != nil {
+				a.outbox.ledger.trim(now, line.plan.delivery.Ledger)
+			}
 		case <-ctx.Done():
 			return
 		}
@@ -250,7 +297,7 @@ func (a *Alerting) Ready() <-chan struct{} { return a.ready }
 // Prepare does all of a change to cfg that can fail. The commit it returns puts
 // cfg into force, at once or when Run starts, and returns when that is done.
 func (a *Alerting) Prepare(cfg Config) (commit func(), err error) {
-	p, err := newPlan(cfg, a.externalURL, a.logger)
+	p, err := newPlan(cfg, a.outfit, a.externalURL, a.logger)
 	if err != nil {
 		a.metrics.reloadOK.Set(0)
 		return nil, fmt.Errorf("alertmanager configuration: %w", err)
@@ -262,8 +309,11 @@ func (a *Alerting) Prepare(cfg Config) (commit func(), err error) {
 		if !a.running {
 			return
 		}
-		a.pipeline.Load().stop(a.logger)
+		before := a.pipeline.Load()
+		before.stop(a.logger)
 		a.use(p)
+		// A destination that hangs does not hold up a reload.
+		a.releasing.Go(before.release)
 	}, nil
 }
 
@@ -282,6 +332,10 @@ func (a *Alerting) use(p *plan) {
 // The caller repeats each alert while it fires. An alert without EndsAt counts
 // as resolved when it is not repeated within the configured resolve_timeout.
 func (a *Alerting) Put(ctx context.Context, alerts ...*alert.Alert) error {
+	return a.put(ctx, true, alerts)
+}
+
+func (a *Alerting) put(ctx context.Context, resent bool, alerts []*alert.Alert) error {
 	select {
 	case <-a.ready:
 	case <-ctx.Done():
@@ -303,7 +357,26 @@ func (a *Alerting) Put(ctx context.Context, alerts ...*alert.Alert) error {
 		}
 		valid = append(valid, al)
 	}
-	return errors.Join(append(errs, a.alerts.put(ctx, true, valid...))...)
+	return errors.Join(append(errs, a.alerts.put(ctx, resent, valid...))...)
+}
+
+// PutDurable hands over alerts that are sent only once, such as events, and
+// returns when they survive a crash. Where the disk refuses, its error says so:
+// the alerts are in force all the same.
+func (a *Alerting) PutDurable(ctx context.Context, alerts ...*alert.Alert) error {
+	errs := []error{a.put(ctx, false, alerts)}
+	if err := a.journal.awaitDisk(ctx); err != nil {
+		errs = append(errs, fmt.Errorf("alerts are in memory only: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// receiversOf names the receivers that an alert is routed to.
+func (a *Alerting) receiversOf(labels model.LabelSet) []string {
+	if line := a.pipeline.Load(); line != nil {
+		return line.plan.receiversOf(labels)
+	}
+	return nil
 }
 
 // complete returns a copy of al with everything that the API would fill in.
@@ -339,5 +412,6 @@ func (a *Alerting) groups(ctx context.Context, routes func(*dispatch.Route) bool
 	if line == nil {
 		return nil, nil, errStopped
 	}
-	return line.dispatcher.Groups(ctx, routes, alerts)
+	shown := func(al *alert.Alert, now time.Time) bool { return alerts(al, now) && line.plan.shows(al) }
+	return line.dispatcher.Groups(ctx, routes, shown)
 }

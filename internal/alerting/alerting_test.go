@@ -266,15 +266,8 @@ func TestReloadLetsNotificationsArrive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan struct{})
-	go func() { commit(); close(done) }()
-	select {
-	case <-done:
-		t.Error("reload did not wait for the notification on its way")
-	case <-time.After(100 * time.Millisecond):
-	}
+	commit() // does not wait for a destination that takes its time
 	close(release)
-	<-done
 	hook.want(t, "firing A=firing")
 	select {
 	case <-arrived:

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/alertmanager/alert"
@@ -29,11 +31,19 @@ type alerts struct {
 	logger  *slog.Logger
 
 	// turn has one slot; who holds it may write mem. Unlike a mutex it can be
-	// waited for with a deadline. It guards resent.
+	// waited for with a deadline. It guards what is known of the alerts being
+	// written: whether their sender repeats them, where they come from.
 	turn   chan struct{}
-	resent bool // the alerts being written come from one who resends them
+	resent bool
+	origin Origin
+	values Values
 
 	stopped chan struct{}
+
+	transitions *transitions
+	origins     *origins
+	news        []*alert.Alert           // of the put under way; guarded by turn
+	prompter    atomic.Pointer[prompter] // nil until alerts are dispatched
 
 	mu         sync.Mutex
 	unfinished map[model.Fingerprint]savedAlert
@@ -50,15 +60,19 @@ type savedAlert struct {
 	Resolved bool `json:"resolved,omitempty"`
 	// Resent alerts come again until they resolve, with a new EndsAt each time.
 	Resent bool `json:"resent,omitempty"`
+
+	value float64 // NaN if not known, as after a restart
 }
 
-func newAlerts(j *journal, logger *slog.Logger) *alerts {
+func newAlerts(j *journal, logger *slog.Logger, report func(Transition)) *alerts {
 	return &alerts{
-		journal:    j,
-		logger:     logger,
-		turn:       make(chan struct{}, 1),
-		stopped:    make(chan struct{}),
-		unfinished: make(map[model.Fingerprint]savedAlert),
+		transitions: &transitions{report: report, states: make(map[model.Fingerprint]State)},
+		origins:     newOrigins(),
+		journal:     j,
+		logger:      logger,
+		turn:        make(chan struct{}, 1),
+		stopped:     make(chan struct{}),
+		unfinished:  make(map[model.Fingerprint]savedAlert),
 	}
 }
 
@@ -74,7 +88,15 @@ func (a *alerts) put(ctx context.Context, resent bool, as ...*alert.Alert) error
 	}
 	defer func() { <-a.turn }()
 	a.resent = resent
-	return a.mem.Put(ctx, as...)
+	a.origin, _ = ctx.Value(originKey{}).(Origin)
+	a.origin.Put = time.Now()
+	a.values = ValuesOf(ctx)
+	a.news = nil
+	err := a.mem.Put(ctx, as...)
+	if p := a.prompter.Load(); p != nil && len(a.news) > 0 {
+		p.changed(a.news)
+	}
+	return err
 }
 
 // stop lets a put that is under way end and refuses all later ones.
@@ -115,17 +137,43 @@ func (a *alerts) GetPending() provider.AlertIterator { return a.mem.GetPending()
 // Get implements provider.Alerts.
 func (a *alerts) Get(fp model.Fingerprint) (*alert.Alert, error) { return a.mem.Get(fp) }
 
+// newest returns alerts, as the dispatcher marks them for a notification, in their
+// newest state: what it lists may be older than what was told beside it since.
+func (a *alerts) newest(as []*alert.Alert) []*alert.Alert {
+	now := time.Now()
+	list := make([]*alert.Alert, len(as))
+	for i, al := range as {
+		if known, err := a.mem.Get(al.Fingerprint()); err == nil && !known.UpdatedAt.Before(al.UpdatedAt) {
+			al = known
+		}
+		if !al.EndsAt.IsZero() && !al.ResolvedAt(now) {
+			marked := *al
+			marked.EndsAt = time.Time{}
+			al = &marked
+		}
+		list[i] = al
+	}
+	return list
+}
+
 // save notes an alert that mem has just stored, within a put.
 func (a *alerts) save(al *alert.Alert) {
-	s := savedAlert{
+	fp := al.Fingerprint()
+	a.remember(fp, savedAlert{
 		Alert:     al.Alert,
 		UpdatedAt: al.UpdatedAt,
 		Timeout:   al.Timeout,
 		Resolved:  al.Resolved(),
 		Resent:    a.resent,
+		value:     a.values.of(fp),
+	})
+	if a.seen(al) {
+		a.news = append(a.news, al)
+		a.origins.changed(fp, a.origin)
 	}
-	fp := al.Fingerprint()
+}
 
+func (a *alerts) remember(fp model.Fingerprint, s savedAlert) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	before, known := a.unfinished[fp]
@@ -135,10 +183,21 @@ func (a *alerts) save(al *alert.Alert) {
 	}
 	e, err := s.entry()
 	if err != nil {
-		a.logger.Error("An alert will not survive a restart", "alert", al.Labels, "err", err)
+		a.logger.Error("An alert will not survive a restart", "alert", s.Alert.Labels, "err", err)
 		return
 	}
 	a.journal.set(alertKey(fp), e)
+}
+
+// seen notes what an alert is now, and reports whether that is news.
+func (a *alerts) seen(al *alert.Alert) bool {
+	value := math.NaN()
+	a.mu.Lock()
+	if s, ok := a.unfinished[al.Fingerprint()]; ok {
+		value = s.value
+	}
+	a.mu.Unlock()
+	return a.transitions.is(al, value, time.Now())
 }
 
 // finish forgets an alert whose end every receiver that should hear of it has
@@ -183,6 +242,7 @@ func (a *alerts) restore(ctx context.Context, grace time.Duration) (firing, reso
 			resolved++
 		} else {
 			firing++
+			a.transitions.was(al.Fingerprint())
 			if end := now.Add(grace); s.Resent || al.EndsAt.Before(end) {
 				al.EndsAt = end
 				al.Timeout = true

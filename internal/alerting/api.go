@@ -5,13 +5,18 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	amapi "github.com/prometheus/alertmanager/api"
+	"github.com/prometheus/alertmanager/provider"
 	"github.com/prometheus/common/route"
 )
 
 // maxRequestBytes bounds a request's body: some ten thousand alerts.
 const maxRequestBytes = 16 << 20
+
+// listedAhead is how many alerts are looked at ahead of a listing's reader.
+const listedAhead = 200
 
 // apiPaths are the paths of the v2 API. The library makes a series of each path
 // it is asked for, so others must not reach it.
@@ -64,6 +69,37 @@ func (a *Alerting) handler(api *amapi.API) http.Handler {
 		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// shownAlerts is the alerts that the API lists.
+type shownAlerts struct {
+	*alerts
+	line *atomic.Pointer[pipeline]
+}
+
+// GetPending implements provider.Alerts.
+func (s shownAlerts) GetPending() provider.AlertIterator {
+	all := s.alerts.GetPending()
+	line := s.line.Load()
+	if line == nil || len(line.plan.hidden) == 0 {
+		return all
+	}
+	shown, done := make(chan *provider.Alert, listedAhead), make(chan struct{})
+	go func() {
+		defer close(shown)
+		defer all.Close()
+		for a := range all.Next() {
+			if !line.plan.shows(a.Data) {
+				continue
+			}
+			select {
+			case shown <- a:
+			case <-done:
+				return
+			}
+		}
+	}()
+	return provider.NewAlertIterator(shown, done, nil)
 }
 
 // durableWriter holds an answer back until the change it is about is on disk.

@@ -242,3 +242,55 @@ func TestPostedAlertKeepsItsEndAcrossARestart(t *testing.T) {
 	startAlerting(t, cfg, d)
 	hook.quiet(t, 400*time.Millisecond)
 }
+
+// TestProgramsOwnReceiversAreHidden: what the program sends to itself arrives,
+// and is in nobody's way.
+func TestProgramsOwnReceiversAreHidden(t *testing.T) {
+	team, own := newWebhook(t), newWebhook(t)
+	cfg := loadConfig(t, `
+route: {receiver: team, group_by: [alertname], group_wait: 0s, routes: [{receiver: own, matchers: ['alertname="Own"']}]}
+receivers:
+- {name: team, webhook_configs: [{url: %q}]}
+- {name: own, webhook_configs: [{url: %q}]}
+`, team.URL, own.URL)
+	cfg.Shown = loadConfig(t, "{route: {receiver: team}, receivers: [{name: team}]}").Alertmanager
+	d := testDeps(t, t.TempDir())
+	notified := make(chan string, 10)
+	d.Transition = func(tr Transition) {
+		if tr.To == StateNotified {
+			notified <- tr.Receiver
+		}
+	}
+	i := startAlerting(t, cfg, d)
+	i.put(t, firing("alertname", "Own"))
+	own.want(t, "firing Own=firing")
+	i.put(t, firing("alertname", "Theirs"))
+	team.want(t, "firing Theirs=firing")
+	if got := <-notified; got != "team" {
+		t.Errorf("the history hears that %q was told, want team", got)
+	}
+
+	get := func(path string) string {
+		w := httptest.NewRecorder()
+		i.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		return w.Body.String()
+	}
+	if got, want := strings.TrimSpace(get("/api/v2/receivers")), `[{"labels":{"name":"team"},"name":"team"}]`; got != want {
+		t.Errorf("got receivers %s, want %s", got, want)
+	}
+	for _, path := range []string{"/api/v2/alerts", "/api/v2/alerts/groups"} {
+		if got := get(path); strings.Contains(got, "Own") || !strings.Contains(got, "Theirs") {
+			t.Errorf("%s: got %s, want Theirs only", path, got)
+		}
+	}
+	deliveries, err := i.Deliveries(t.Context(), DeliveryQuery{})
+	if err != nil || len(deliveries) != 1 || deliveries[0].Receiver != "team" {
+		t.Errorf("got deliveries %+v, error %v, want the team's", deliveries, err)
+	}
+	if outbox := i.Outbox(); len(outbox) != 1 || outbox[0].Receiver != "team" {
+		t.Errorf("got outbox %+v, want the team's", outbox)
+	}
+	if got := i.value(t, "hedgewatch_deliveries_total", nil); got != 1 {
+		t.Errorf("got %v deliveries counted, want the team's", got)
+	}
+}

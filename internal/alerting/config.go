@@ -8,6 +8,8 @@ import (
 	amconfig "github.com/prometheus/alertmanager/config"
 	"github.com/prometheus/alertmanager/featurecontrol"
 	"github.com/prometheus/alertmanager/matcher/compat"
+
+	"github.com/hedgewatch/hedgewatch/internal/receiver/discord"
 )
 
 // Config is a valid Alertmanager configuration, from the `alertmanager`
@@ -15,10 +17,23 @@ import (
 type Config struct {
 	// Alertmanager is the parsed file; its relative paths are resolved.
 	Alertmanager *amconfig.Config
+	// Shown is the configuration as its author knows it, where Alertmanager has
+	// receivers of the program's own; nil is Alertmanager. Those receivers, and
+	// alerts that go only to them, are in no list, ledger or metric of ours.
+	Shown *amconfig.Config
 	// Text is the configuration as the API shows it. Empty means as the library
 	// prints it, which hides its own kinds of secrets but not values that were
 	// put in by reference.
 	Text string
+	// Delivery is the `delivery` section; nil is DefaultDelivery.
+	Delivery *DeliveryConfig
+}
+
+func (c Config) delivery() DeliveryConfig {
+	if c.Delivery == nil {
+		return DefaultDelivery()
+	}
+	return *c.Delivery
 }
 
 // InitMatchers makes this process read matchers as Alertmanager's program does:
@@ -42,7 +57,7 @@ func DefaultConfig() Config {
 // Validate reports everything that would keep the configuration from being
 // used, including unreadable templates and secrets. It touches no network.
 func (c Config) Validate() error {
-	_, err := newPlan(c, &url.URL{}, slog.New(slog.DiscardHandler))
+	_, err := newPlan(c, outfit{limits: discord.NewLimits()}, &url.URL{}, slog.New(slog.DiscardHandler))
 	return err
 }
 

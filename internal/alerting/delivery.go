@@ -29,10 +29,13 @@ type delivery struct {
 	routes  *dispatch.Route
 	alerts  *alerts
 	journal *journal
+	acks    *acks
 
 	// halted ends what is on its way; halt makes it so.
 	halted context.Context
 	halt   context.CancelFunc
+
+	turns turns
 
 	mu       sync.Mutex
 	closed   bool
@@ -42,8 +45,8 @@ type delivery struct {
 	told map[model.Fingerprint]map[string]bool
 }
 
-func newDelivery(next notify.Stage, routes *dispatch.Route, a *alerts, j *journal) *delivery {
-	d := &delivery{next: next, routes: routes, alerts: a, journal: j, told: make(map[model.Fingerprint]map[string]bool)}
+func newDelivery(next notify.Stage, routes *dispatch.Route, a *alerts, j *journal, k *acks) *delivery {
+	d := &delivery{next: next, routes: routes, alerts: a, journal: j, acks: k, told: make(map[model.Fingerprint]map[string]bool)}
 	d.halted, d.halt = context.WithCancel(context.Background())
 	return d
 }
@@ -54,7 +57,38 @@ func (d *delivery) Exec(ctx context.Context, l *slog.Logger, as ...*alert.Alert)
 		return ctx, nil, context.Canceled
 	}
 	defer d.underWay.Done()
+	group, _ := notify.GroupKey(ctx)
+	defer d.turns.take(group)()
+	return d.tell(ctx, l, d.alerts.newest(as))
+}
 
+// goTell tells of a group beside the dispatcher, if it is allowed when its turn
+// comes, and calls ended then. It returns false when nothing begins any more.
+func (d *delivery) goTell(ctx context.Context, l *slog.Logger, as []*alert.Alert, allowed func([]*alert.Alert) bool, ended func()) bool {
+	if !d.begin(ctx) {
+		ended()
+		return false
+	}
+	go func() {
+		defer d.underWay.Done()
+		defer ended()
+		group, _ := notify.GroupKey(ctx)
+		defer d.turns.take(group)()
+		as := d.alerts.newest(as)
+		if !allowed(as) {
+			return
+		}
+		ctx, cancel := context.WithTimeout(ctx, notify.MinTimeout)
+		defer cancel()
+		if _, _, err := d.tell(ctx, l, as); err != nil {
+			l.Debug("A group is not told early", "group", group, "err", err)
+		}
+	}()
+	return true
+}
+
+// tell has the pipeline notify about alerts, in their group's turn.
+func (d *delivery) tell(ctx context.Context, l *slog.Logger, as []*alert.Alert) (context.Context, []*alert.Alert, error) {
 	// A stopping dispatcher cancels its groups at once; a request that has left
 	// would then be sent again, because nobody would log its answer.
 	sendCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -65,9 +99,13 @@ func (d *delivery) Exec(ctx context.Context, l *slog.Logger, as ...*alert.Alert)
 	}
 	defer context.AfterFunc(d.halted, cancel)()
 
+	for _, a := range as {
+		// The end of an alert that was not repeated is first seen here.
+		d.alerts.seen(a)
+	}
 	// Without a working disk, notify all the same.
 	_ = d.journal.awaitDisk(sendCtx)
-	_, sent, err := d.next.Exec(sendCtx, l, as...)
+	_, sent, err := d.next.Exec(d.acks.withhold(sendCtx, as), l, as...)
 	if err != nil {
 		return ctx, nil, err
 	}
@@ -95,9 +133,15 @@ func (d *delivery) drain() bool {
 	d.mu.Unlock()
 	defer d.halt()
 
+	return endWithin(&d.underWay, d.halt)
+}
+
+// endWithin waits for drainTimeout, halts what is still running then, and waits
+// for haltTimeout more. It reports whether all has ended.
+func endWithin(running *sync.WaitGroup, halt func()) bool {
 	ended := make(chan struct{})
 	go func() {
-		d.underWay.Wait()
+		running.Wait()
 		close(ended)
 	}()
 	select {
@@ -105,7 +149,7 @@ func (d *delivery) drain() bool {
 		return true
 	case <-time.After(drainTimeout):
 	}
-	d.halt()
+	halt()
 	select {
 	case <-ended:
 		return true

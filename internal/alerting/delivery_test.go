@@ -11,8 +11,11 @@ import (
 
 	"github.com/prometheus/alertmanager/alert"
 	"github.com/prometheus/alertmanager/dispatch"
+	"github.com/prometheus/alertmanager/eventrecorder"
+	"github.com/prometheus/alertmanager/featurecontrol"
 	"github.com/prometheus/alertmanager/nflog/nflogpb"
 	"github.com/prometheus/alertmanager/notify"
+	"github.com/prometheus/alertmanager/provider/mem"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -32,7 +35,13 @@ func newTestDelivery(t *testing.T, next notify.Stage, config string) *delivery {
 		t.Fatal(err)
 	}
 	routes := dispatch.NewRoute(loadConfig(t, "%s", config).Alertmanager.Route, nil)
-	return newDelivery(next, routes, newAlerts(j, logger), j)
+	alerts := newAlerts(j, logger, func(Transition) {})
+	alerts.mem, err = mem.NewAlerts(t.Context(), alertGC, 0, storeCallback{alerts: alerts}, logger, eventrecorder.Recorder{},
+		prometheus.NewRegistry(), featurecontrol.NoopFlags{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newDelivery(next, routes, alerts, j, newAcks(j, logger))
 }
 
 func TestNotificationWaitsForTheDisk(t *testing.T) {

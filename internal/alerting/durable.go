@@ -68,8 +68,7 @@ func (j *journal) saveNotification(message []byte) {
 }
 
 // durableLog is the notification log that does not go on before an entry is on
-// disk. A crash between a receiver's answer and that moment, one fsync later,
-// is the only one after which a notification is sent twice.
+// disk.
 type durableLog struct {
 	log     *nflog.Log
 	journal *journal
@@ -90,4 +89,19 @@ func (l durableLog) Log(r *nflogpb.Receiver, groupKey string, firing, resolved [
 	// Not even a full disk makes a delivered notification an undelivered one.
 	_ = l.journal.awaitDisk(context.Background())
 	return nil
+}
+
+// ensure makes the log know of a state that is in the outbox. The pipeline does
+// so too, but after the outbox has the state: a crash in between would have it
+// notify once more.
+func (l durableLog) ensure(s *groupState) {
+	if s.RouteID == "" {
+		return // It did not come by the pipeline.
+	}
+	r := &nflogpb.Receiver{GroupName: s.Destination.Receiver, Integration: s.Destination.Integration, Idx: uint32(s.Destination.Index)}
+	known, err := l.log.Query(nflog.QReceiver(r), nflog.QGroupKey(s.GroupKey))
+	if err != nil || len(known) == 0 || known[0].Timestamp.AsTime().Before(s.QueuedAt) {
+		// It only fails where an entry cannot be encoded.
+		_ = l.log.Log(r, s.GroupKey, s.Firing, s.Resolved, nil, 2*s.RepeatInterval)
+	}
 }

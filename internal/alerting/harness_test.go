@@ -28,7 +28,14 @@ func loadConfig(t testing.TB, format string, args ...any) Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Config{Alertmanager: c}
+	return Config{Alertmanager: c, Delivery: withoutStorms()}
+}
+
+// withoutStorms has every group told, which most tests look for.
+func withoutStorms() *DeliveryConfig {
+	d := DefaultDelivery()
+	d.Storm.Groups = 0
+	return &d
 }
 
 func testDeps(t testing.TB, dir string) Deps {

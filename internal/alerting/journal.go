@@ -39,7 +39,8 @@ type journal struct {
 	path    string
 	logger  *slog.Logger
 	metrics journalMetrics
-	damage  damage // found while loading
+	damage  damage   // found while loading
+	reserve *reserve // nil if there is none
 
 	wake chan struct{} // one slot: there is something to write
 
@@ -60,8 +61,9 @@ type journalMetrics struct {
 	duration prometheus.Histogram
 }
 
-func newJournalMetrics(r prometheus.Registerer) journalMetrics {
-	f := promauto.With(r)
+// newJournalMetrics labels the metrics with the name of the file.
+func newJournalMetrics(file string, r prometheus.Registerer) journalMetrics {
+	f := promauto.With(prometheus.WrapRegistererWith(prometheus.Labels{"file": file}, r))
 	return journalMetrics{
 		failures: f.NewCounter(prometheus.CounterOpts{
 			Name: "hedgewatch_alerting_journal_failures_total",
@@ -93,7 +95,7 @@ func loadJournal(path string, logger *slog.Logger, r prometheus.Registerer) (*jo
 	j := &journal{
 		path:      path,
 		logger:    logger,
-		metrics:   newJournalMetrics(r),
+		metrics:   newJournalMetrics(filepath.Base(path), r),
 		wake:      make(chan struct{}, 1),
 		live:      make(map[string]entry),
 		dirty:     make(map[string]struct{}),
@@ -120,6 +122,14 @@ func (j *journal) each(prefix string, f func(key string, value []byte)) {
 			f(rest, e.value)
 		}
 	}
+}
+
+// get returns what key holds.
+func (j *journal) get(key string) (entry, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e, ok := j.live[key]
+	return e, ok
 }
 
 // set makes key hold e. It does not wait, so it may be called under a lock.
@@ -214,10 +224,29 @@ func (j *journal) reportDamage() {
 
 // write brings everything that has changed to disk.
 func (j *journal) write(w *journalWriter) {
+	j.reserve.keep()
 	start := time.Now()
+	changes, wrote, err := j.attempt(w)
+	if j.reserve.release(err) {
+		changes, wrote, err = j.attempt(w)
+	}
+	if !wrote {
+		return
+	}
+	if w.quarantined != "" {
+		j.logger.Error("Kept a copy of the corrupt alert journal for inspection", "file", w.quarantined)
+		w.quarantined = ""
+	}
+	j.publish(changes, w.size, err)
+	j.metrics.duration.Observe(time.Since(start).Seconds())
+}
+
+// attempt brings what has changed to disk once. It returns the count of changes
+// that it includes.
+func (j *journal) attempt(w *journalWriter) (changes uint64, wrote bool, err error) {
 	rewrite, entries, deleted, changes := j.take(w)
 	if !rewrite && len(entries) == 0 && len(deleted) == 0 {
-		return
+		return changes, false, nil
 	}
 	batch := w.buffer()
 	for key, e := range entries {
@@ -226,19 +255,10 @@ func (j *journal) write(w *journalWriter) {
 	for _, key := range deleted {
 		batch = appendDelete(batch, key)
 	}
-
-	var err error
 	if rewrite {
-		err = w.rewrite(batch)
-	} else {
-		err = w.append(batch)
+		return changes, true, w.rewrite(batch)
 	}
-	if w.quarantined != "" {
-		j.logger.Error("Kept a copy of the corrupt alert journal for inspection", "file", w.quarantined)
-		w.quarantined = ""
-	}
-	j.publish(changes, w.size, err)
-	j.metrics.duration.Observe(time.Since(start).Seconds())
+	return changes, true, w.append(batch)
 }
 
 // take hands over what the next write has to bring to disk: the whole map for a

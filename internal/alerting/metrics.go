@@ -59,7 +59,7 @@ func newMetrics(r prometheus.Registerer) metrics {
 // applied notes that a plan is in use.
 func (m metrics) applied(p *plan) {
 	m.receivers.Set(float64(len(p.receivers)))
-	m.integrations.Set(float64(p.integrations))
+	m.integrations.Set(float64(len(p.destinations)))
 	m.inhibitionRules.Set(float64(len(p.config.InhibitRules)))
 	m.reloadOK.Set(1)
 	m.reloadTime.SetToCurrentTime()

@@ -22,6 +22,8 @@ type pipeline struct {
 	inhibitor  *inhibit.Inhibitor
 	dispatcher *dispatch.Dispatcher
 	delivery   *delivery
+	hush       func() // ends the prompter
+	crew       *crew
 	running    sync.WaitGroup
 }
 
@@ -31,34 +33,50 @@ func (a *Alerting) startPipeline(p *plan) *pipeline {
 	// A nil *cluster.Peer in this interface would count as a cluster.
 	var peer notify.Peer
 
+	destinations := a.outbox.adopt(p, time.Now())
 	inhibitor := inhibit.NewInhibitor(a.alerts, p.config.InhibitRules, a.logger, eventrecorder.Recorder{})
 	noWait := func() time.Duration { return 0 }
-	stages := a.pipelineBuilder.New(p.receivers, noWait, inhibitor, a.silencer, p.intervener, a.groupMarker, a.notifications, peer)
-	delivery := newDelivery(stages, p.routes, a.alerts, a.journal)
+	stages := a.pipelineBuilder.New(a.outbox.integrations(p), noWait, inhibitor, a.silencer, p.intervener, a.groupMarker, a.notifications, peer)
+	watched := muteWatch{stages, a.alerts.transitions, a.silences}
+	delivery := newDelivery(watched, p.routes, a.alerts, a.journal, a.acks)
 	dispatcher := dispatch.NewDispatcher(a.alerts, p.routes, delivery, a.groupMarker, notifyTimeout, groupMaintenance,
 		nil, a.logger, eventrecorder.Recorder{}, a.dispatcherMetrics, p.template)
 
 	line := &pipeline{plan: p, inhibitor: inhibitor, dispatcher: dispatcher, delivery: delivery}
 	line.running.Go(inhibitor.Run)
 	inhibitor.WaitForLoading()
-	a.api.Update(p.config, func(ctx context.Context, labels model.LabelSet) {
+	a.api.Update(p.shown, func(ctx context.Context, labels model.LabelSet) {
 		inhibitor.Mutes(ctx, labels)
 		a.silencer.Mutes(ctx, labels)
 	})
 	line.running.Go(func() { dispatcher.Run(time.Now()) })
 	dispatcher.WaitForLoading()
+	prompter := newPrompter(p, dispatcher, delivery, a.notifications, a.logger)
+	ctx, hush := context.WithCancel(context.Background())
+	line.hush = hush
+	line.running.Go(func() { prompter.run(ctx) })
+	a.alerts.prompter.Store(prompter)
+	line.crew = a.outbox.work(p, destinations)
 	return line
 }
 
-// stop returns when nothing of the pipeline is at work any more, but for a
-// receiver that will not end.
+// stop returns when nothing enters the outbox any more. Attempts to deliver that
+// are under way go on, see [crew].
 func (line *pipeline) stop(logger *slog.Logger) {
+	line.hush()
 	line.dispatcher.Stop()
 	if !line.delivery.drain() {
-		logger.Error("A receiver does not end its notification and is left alone with it")
+		logger.Error("Notifications do not end on their way to the outbox and are left alone")
 	}
 	line.inhibitor.Stop()
 	line.running.Wait()
+	line.crew.quit()
+}
+
+// release closes the destinations' connections when the last attempts over them
+// have ended.
+func (line *pipeline) release() {
+	line.crew.running.Wait()
 	line.plan.connections.closeAll()
 }
 

@@ -1,7 +1,7 @@
 package alerting
 
 import (
-	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -12,47 +12,58 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
+
+	"github.com/hedgewatch/hedgewatch/internal/receiver/discord"
+	"github.com/hedgewatch/hedgewatch/internal/receiver/discord/discordtest"
 )
 
+// TestDiscord brings an incident through all of the path to one message.
 func TestDiscord(t *testing.T) {
-	type payload struct {
-		Username string `json:"username"`
-		Embeds   []struct {
-			Title       string `json:"title"`
-			Description string `json:"description"`
-			Color       int    `json:"color"`
-		} `json:"embeds"`
-	}
-	got := make(chan payload, 10)
-	discord := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var p payload
-		if err := json.NewDecoder(r.Body).Decode(&p); err != nil || r.URL.Path != "/api/webhooks/1/token" {
-			t.Errorf("got a request to %s, decoding error %v", r.URL.Path, err)
-		}
-		got <- p
-		w.WriteHeader(http.StatusNoContent)
-	}))
-	defer discord.Close()
-	a := startAlerting(t, loadConfig(t, `
-route: {receiver: discord, group_wait: 0s, group_interval: 100ms}
+	channel := discordtest.New(discordtest.Options{})
+	server := httptest.NewServer(channel)
+	defer server.Close()
+	address := server.URL + channel.Add(discordtest.Webhook{ID: "1", Token: "token"})
+	cfg := loadConfig(t, `
+route: {receiver: discord, group_by: [alertname], group_wait: 0s, group_interval: 100ms}
 receivers: [{name: discord, discord_configs: [{webhook_url: %q}]}]
-`, discord.URL+"/api/webhooks/1/token"), testDeps(t, t.TempDir()))
+`, address)
+	delivery := DefaultDelivery()
+	delivery.Receivers = []NamedSettings{{Name: "discord", ReceiverSettings: ReceiverSettings{
+		Discord: &discord.Settings{Resolved: discord.ResolvedBoth, Mentions: map[string][]string{"warning": {"<@&77>"}}},
+	}}}
+	cfg.Delivery = &delivery
+	a := startAlerting(t, cfg, testDeps(t, t.TempDir()))
 
-	const red, green = 0x992D22, 0x2ECC71
 	a.put(t, firing("alertname", "BinanceBanned", "account", "one"))
-	for _, want := range []struct {
-		title string
-		color int
-	}{{"[FIRING:1]", red}, {"[RESOLVED]", green}} {
-		select {
-		case p := <-got:
-			if len(p.Embeds) != 1 || !strings.HasPrefix(p.Embeds[0].Title, want.title) || p.Embeds[0].Color != want.color {
-				t.Errorf("got %+v, want one embed %q in %#x", p, want.title, want.color)
-			}
-		case <-time.After(patience):
-			t.Fatal("nothing was posted")
+	eventually(t, "a message", func() bool { return len(channel.Messages()) == 1 })
+	a.put(t, firing("alertname", "BinanceBanned", "account", "two"))
+	eventually(t, "an edit and a line", func() bool { ms := channel.Messages(); return len(ms) == 2 && len(ms[0].Edits) == 1 })
+	a.put(t, resolved("alertname", "BinanceBanned", "account", "one"), resolved("alertname", "BinanceBanned", "account", "two"))
+	eventually(t, "another edit and a line", func() bool {
+		ms := channel.Messages()
+		return len(ms) == 3 && strings.Contains(ms[0].Embeds[0].Title, "(2 resolved)")
+	})
+	for i, want := range []struct {
+		text   string
+		called int
+	}{{"✅ BinanceBanned", 1}, {"account=two", 1}, {"Resolved", 0}} {
+		m := channel.Messages()[i]
+		text := m.Content
+		for _, e := range m.Embeds {
+			text += e.Title
 		}
-		a.put(t, resolved("alertname", "BinanceBanned", "account", "one"))
+		if !strings.Contains(text, want.text) || len(m.Called) != want.called {
+			t.Errorf("message %d: got %q, called %q; want %q in it and %d called", i, text, m.Called, want.text, want.called)
+		}
+	}
+	ds, err := a.Deliveries(t.Context(), DeliveryQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range ds {
+		if text := fmt.Sprintf("%+v", d); strings.Contains(text, "1/token") || d.Status != http.StatusOK || !strings.Contains(text, "<secret>") {
+			t.Errorf("the ledger has %s", text)
+		}
 	}
 }
 

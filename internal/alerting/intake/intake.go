@@ -1,7 +1,7 @@
 // Package intake is the one door through which alerts come in, from rules and
-// from events: it adds the external labels, applies alert_relabel_configs, and
-// hands every alert to the embedded Alertmanager in process and to the external
-// ones of `alerting.alertmanagers`.
+// from events: it holds alerts that flap, adds the external labels, applies
+// alert_relabel_configs, and hands every alert to the embedded Alertmanager in
+// process and to the external ones of `alerting.alertmanagers`.
 //
 // It decides nothing about who is told; that is package alerting. Start with
 // [New].
@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,8 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/relabel"
 	"github.com/prometheus/prometheus/notifier"
+
+	"github.com/hedgewatch/hedgewatch/internal/alerting"
 )
 
 const (
@@ -44,6 +47,16 @@ type Deps struct {
 	SDMetrics *discovery.SDMetrics
 	// Put hands alerts to the embedded Alertmanager. Nil means there is none.
 	Put func(context.Context, ...*alert.Alert) error
+	// StatePath is the file for alerts that flap; "" keeps them in memory.
+	StatePath string
+}
+
+// Config is what an Intake needs of the configuration file.
+type Config struct {
+	// Prometheus is the loaded file: external labels, relabelling, external
+	// Alertmanagers.
+	Prometheus *promconfig.Config
+	Flapping   Flapping
 }
 
 // Intake passes alerts on.
@@ -54,6 +67,7 @@ type Intake struct {
 	discovery *discovery.Manager
 	cancelSD  context.CancelFunc
 	labelling atomic.Pointer[labelling]
+	flaps     *flaps
 	lost      prometheus.Counter
 }
 
@@ -63,14 +77,20 @@ type labelling struct {
 	relabel  []*relabel.Config
 }
 
-// New builds an Intake for the loaded file prom. Nothing is sent before Run.
-func New(prom *promconfig.Config, d Deps) (*Intake, error) {
+// New builds an Intake for cfg. Nothing is sent to external Alertmanagers
+// before Run.
+func New(cfg Config, d Deps) (*Intake, error) {
+	flaps, err := newFlaps(d.StatePath, d.Logger, d.Registerer)
+	if err != nil {
+		return nil, err
+	}
 	i := &Intake{
+		flaps: flaps,
 		external: notifier.NewManager(&notifier.Options{
 			QueueCapacity:   queueCapacity,
 			DrainOnShutdown: drain,
 			Registerer:      d.Registerer,
-		}, prom.GlobalConfig.MetricNameValidationScheme, d.Logger),
+		}, cfg.Prometheus.GlobalConfig.MetricNameValidationScheme, d.Logger),
 		logger: d.Logger,
 		put:    d.Put,
 		lost: prometheus.NewCounter(prometheus.CounterOpts{
@@ -88,7 +108,7 @@ func New(prom *promconfig.Config, d Deps) (*Intake, error) {
 		return nil, errors.New("build discovery manager: its metrics are registered already")
 	}
 	i.cancelSD = cancel
-	commit, err := i.Prepare(prom)
+	commit, err := i.Prepare(cfg)
 	if err != nil {
 		cancel()
 		return nil, err
@@ -104,6 +124,8 @@ func (i *Intake) External() *notifier.Manager { return i.external }
 // Run finds external Alertmanagers and sends to them until ctx ends, then
 // drains what waits for them.
 func (i *Intake) Run(ctx context.Context) error {
+	defer i.flaps.close()
+	i.hand(ctx, i.flaps.restored())
 	var running sync.WaitGroup
 	running.Go(func() {
 		// It ends with its own context and returns that context's error.
@@ -117,9 +139,10 @@ func (i *Intake) Run(ctx context.Context) error {
 	return nil
 }
 
-// Prepare checks what can fail in prom and returns the function that makes it
+// Prepare checks what can fail in cfg and returns the function that makes it
 // current.
-func (i *Intake) Prepare(prom *promconfig.Config) (commit func(), err error) {
+func (i *Intake) Prepare(cfg Config) (commit func(), err error) {
+	prom := cfg.Prometheus
 	ams := prom.AlertingConfig.AlertmanagerConfigs.ToMap()
 	sds := make(map[string]discovery.Configs, len(ams))
 	var errs []error
@@ -139,6 +162,7 @@ func (i *Intake) Prepare(prom *promconfig.Config) (commit func(), err error) {
 		if err := i.discovery.ApplyConfig(sds); err != nil {
 			i.logger.Error("Discovery of external Alertmanagers applied in part", "err", err)
 		}
+		i.flaps.set(cfg.Flapping)
 		i.labelling.Store(&labelling{
 			external: prom.GlobalConfig.ExternalLabels,
 			relabel:  prom.AlertingConfig.AlertRelabelConfigs,
@@ -151,15 +175,25 @@ func (i *Intake) Send(ctx context.Context, alerts ...*notifier.Alert) {
 	if len(alerts) == 0 {
 		return
 	}
-	i.external.Send(alerts...)
+	alerts, save := i.flaps.pass(alerts, time.Now())
+	i.hand(ctx, alerts)
+	save()
+}
+
+// hand gives alerts to every Alertmanager.
+func (i *Intake) hand(ctx context.Context, alerts []*notifier.Alert) {
+	if len(alerts) == 0 {
+		return
+	}
+	i.external.Send(strip(alerts)...)
 	if i.put == nil {
 		return
 	}
-	own := i.labelling.Load().alerts(alerts, time.Now())
+	own, values := i.labelling.Load().alerts(alerts, time.Now())
 	if len(own) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, putTimeout)
+	ctx, cancel := context.WithTimeout(alerting.WithValues(ctx, values), putTimeout)
 	defer cancel()
 	if err := i.put(ctx, own...); err != nil {
 		i.lost.Add(float64(len(own)))
@@ -169,10 +203,10 @@ func (i *Intake) Send(ctx context.Context, alerts ...*notifier.Alert) {
 
 // alerts does to alerts what an Alertmanager would see after Prometheus' own
 // notifier: an external label yields to one of the alert, relabelling comes
-// last and may drop the alert.
-func (l *labelling) alerts(alerts []*notifier.Alert, now time.Time) []*alert.Alert {
-	own := make([]*alert.Alert, 0, len(alerts))
-	for _, a := range alerts {
+// last and may drop the alert. It returns the alerts' values beside them.
+func (l *labelling) alerts(alerts []*notifier.Alert, now time.Time) ([]*alert.Alert, alerting.Values) {
+	own, values := make([]*alert.Alert, 0, len(alerts)), make(alerting.Values, len(alerts))
+	for i, a := range strip(alerts) {
 		b := labels.NewBuilder(a.Labels)
 		l.external.Range(func(ext labels.Label) {
 			if a.Labels.Get(ext.Name) == "" {
@@ -182,7 +216,7 @@ func (l *labelling) alerts(alerts []*notifier.Alert, now time.Time) []*alert.Ale
 		if !relabel.ProcessBuilder(b, l.relabel...) {
 			continue
 		}
-		own = append(own, &alert.Alert{
+		out := &alert.Alert{
 			Alert: model.Alert{
 				Labels:       labelSet(b.Labels()),
 				Annotations:  labelSet(a.Annotations),
@@ -191,9 +225,13 @@ func (l *labelling) alerts(alerts []*notifier.Alert, now time.Time) []*alert.Ale
 				GeneratorURL: a.GeneratorURL,
 			},
 			UpdatedAt: now,
-		})
+		}
+		own = append(own, out)
+		if v, err := strconv.ParseFloat(alerts[i].Annotations.Get(valueAnnotation), 64); err == nil {
+			values[out.Fingerprint()] = v
+		}
 	}
-	return own
+	return own, values
 }
 
 // labelSet is ls without empty values, which mean absence.

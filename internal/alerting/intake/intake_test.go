@@ -25,6 +25,7 @@ import (
 	"github.com/prometheus/prometheus/notifier"
 	"go.uber.org/goleak"
 
+	"github.com/hedgewatch/hedgewatch/internal/alerting"
 	"github.com/hedgewatch/hedgewatch/internal/alerting/intake"
 )
 
@@ -35,7 +36,9 @@ type door struct {
 	*intake.Intake
 	reg *prometheus.Registry
 	got []string
-	err error
+	// values has each alert with its value and annotations.
+	values []string
+	err    error
 }
 
 func newDoor(t *testing.T, cfg string) *door {
@@ -45,16 +48,21 @@ func newDoor(t *testing.T, cfg string) *door {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.Intake, err = intake.New(load(t, cfg), intake.Deps{
+	d.Intake, err = intake.New(config(t, cfg), intake.Deps{
 		Logger:     slog.New(slog.DiscardHandler),
 		Registerer: d.reg,
 		SDMetrics:  sd,
-		Put: func(_ context.Context, alerts ...*alert.Alert) error {
+		Put: func(ctx context.Context, alerts ...*alert.Alert) error {
 			for _, a := range alerts {
 				if err := a.Validate(); err != nil {
 					return err
 				}
 				d.got = append(d.got, fmt.Sprint(a.Labels))
+				value := "none"
+				if v, ok := alerting.ValuesOf(ctx)[a.Fingerprint()]; ok {
+					value = fmt.Sprint(v)
+				}
+				d.values = append(d.values, fmt.Sprintf("%v=%s %v", a.Labels, value, a.Annotations))
 			}
 			return d.err
 		},
@@ -74,6 +82,11 @@ func newDoor(t *testing.T, cfg string) *door {
 	return d
 }
 
+func config(t *testing.T, cfg string) intake.Config {
+	t.Helper()
+	return intake.Config{Prometheus: load(t, cfg), Flapping: intake.DefaultFlapping()}
+}
+
 func load(t *testing.T, cfg string) *promconfig.Config {
 	t.Helper()
 	prom, err := promconfig.Load(cfg, promslog.NewNopLogger())
@@ -85,6 +98,18 @@ func load(t *testing.T, cfg string) *promconfig.Config {
 
 func firing(pairs ...string) *notifier.Alert {
 	return &notifier.Alert{Labels: labels.FromStrings(pairs...), StartsAt: time.Now(), EndsAt: time.Now().Add(time.Minute)}
+}
+
+// TestValuesGoBesideTheAlerts: the value arrives with the alert as relabelling
+// has made it, and is no annotation of it.
+func TestValuesGoBesideTheAlerts(t *testing.T) {
+	d := newDoor(t, "global: {external_labels: {site: lab}}")
+	valued := firing("alertname", "A")
+	valued.Annotations = labels.FromStrings("hedgewatch_value", "2412.5", "summary", "s")
+	d.Send(t.Context(), valued, firing("alertname", "B"))
+	if want := []string{`{alertname="A", site="lab"}=2412.5 {summary="s"}`, `{alertname="B", site="lab"}=none {}`}; !cmp.Equal(d.values, want) {
+		t.Errorf("got %q, want %q", d.values, want)
+	}
 }
 
 func TestLabelsOfAlerts(t *testing.T) {
@@ -190,7 +215,7 @@ hedgewatch_intake_failures_total 2
 
 func TestReloadIsAllOrNothing(t *testing.T) {
 	d := newDoor(t, "global: {external_labels: {site: tokyo}}")
-	_, err := d.Prepare(load(t, `
+	_, err := d.Prepare(config(t, `
 global: {external_labels: {site: paris}}
 alerting: {alertmanagers: [{tls_config: {ca_file: /does/not/exist}, static_configs: [{targets: ['127.0.0.1:1']}]}]}
 `))

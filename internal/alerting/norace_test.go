@@ -1,0 +1,8 @@
+//go:build !race
+
+package alerting
+
+const (
+	raceDetector = false
+	stormAlerts  = 10000
+)
