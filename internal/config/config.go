@@ -22,8 +22,15 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/hedgewatch/hedgewatch/internal/alerting"
+	"github.com/hedgewatch/hedgewatch/internal/alerting/intake"
+	"github.com/hedgewatch/hedgewatch/internal/collector/connectivity"
 	"github.com/hedgewatch/hedgewatch/internal/collector/host"
 	"github.com/hedgewatch/hedgewatch/internal/collector/process"
+	"github.com/hedgewatch/hedgewatch/internal/drill"
+	"github.com/hedgewatch/hedgewatch/internal/governor"
+	"github.com/hedgewatch/hedgewatch/internal/heartbeat"
+	"github.com/hedgewatch/hedgewatch/internal/ruler"
+	"github.com/hedgewatch/hedgewatch/internal/state"
 )
 
 // Default is the text of the built-in configuration, used when there is no file.
@@ -40,10 +47,22 @@ type Config struct {
 	// our sections, with the references to secrets replaced.
 	Prometheus *promconfig.Config
 	// Alerting is nil if the file has no alertmanager section.
-	Alerting  *alerting.Config
-	Host      host.Config
-	Processes process.Config
-	Mixin     Mixin
+	Alerting *alerting.Config
+	Audit    Audit
+	// Connectivity is not enabled if the file has no `binance.connectivity`.
+	Connectivity connectivity.Config
+	Delivery     alerting.DeliveryConfig
+	Governor     governor.Config
+	Host         host.Config
+	Processes    process.Config
+	Mixin        Mixin
+	Services     Services
+	Heartbeats   heartbeat.Config
+	Drills       drill.Config
+	State        state.Config
+	Web          state.LoginConfig
+	Rules        ruler.Settings
+	Flapping     intake.Flapping
 
 	// Text is the meaning of the whole file, defaults included, as YAML.
 	// Secrets are <secret> or the reference that the file has for them.
@@ -135,6 +154,7 @@ func (l *loader) load() {
 	for _, n := range ours {
 		n.hidden = false
 	}
+	l.ruleGroups(root.get("rules"))
 	if len(l.errs) > 0 {
 		return
 	}

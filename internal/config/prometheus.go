@@ -12,6 +12,8 @@ import (
 	"github.com/prometheus/common/model"
 	promconfig "github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/model/rulefmt"
+
+	"github.com/hedgewatch/hedgewatch/internal/ruler"
 )
 
 func prometheusType() reflect.Type { return reflect.TypeFor[promconfig.Config]() }
@@ -161,7 +163,7 @@ func (l *loader) ruleFiles(root *node, scheme model.ValidationScheme) {
 			l.fail(n, "read rules: %w", err)
 			return
 		}
-		if _, errs := rulefmt.Parse(text, false, scheme, l.opts.Parser, l.opts.Logger); len(errs) > 0 {
+		if _, errs := ruler.ParseFile(text, scheme, l.opts.Parser, l.opts.Logger); len(errs) > 0 {
 			l.errs = append(l.errs, l.explainRules(file, text, scheme, errors.Join(errs...))...)
 		}
 	})
@@ -172,7 +174,7 @@ func (l *loader) explainRules(file string, text []byte, scheme model.ValidationS
 	root, errs := parse(file, text)
 	if root != nil {
 		d := diagnosis{root: root, typ: reflect.TypeFor[rulefmt.RuleGroups](), secrets: &l.secrets, load: func(text string) error {
-			_, errs := rulefmt.Parse([]byte(text), false, scheme, l.opts.Parser, slog.New(slog.DiscardHandler))
+			_, errs := ruler.ParseFile([]byte(text), scheme, l.opts.Parser, slog.New(slog.DiscardHandler))
 			return errors.Join(errs...)
 		}}
 		errs = append(errs, d.run()...)

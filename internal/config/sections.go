@@ -28,8 +28,19 @@ type section struct {
 func sections() []section {
 	return []section{
 		{"alertmanager", (*loader).alertmanager, showAlertmanager},
+		{"audit", (*loader).audit, showAudit},
+		{"delivery", (*loader).delivery, showDelivery},
+		{"binance", (*loader).binance, showBinance},
+		{"flapping", (*loader).flapping, showFlapping},
+		{"governor", (*loader).governor, showGovernor},
 		{"host", (*loader).host, showHost},
 		{"mixin", (*loader).mixin, showMixin},
+		{"services", (*loader).services, showServices},
+		{"state", (*loader).state, showState},
+		{"web", (*loader).web, showWeb},
+		{"rules", (*loader).rules, showRules},
+		{"heartbeats", (*loader).heartbeats, showHeartbeats},
+		{"drills", (*loader).drills, showDrills},
 	}
 }
 
