@@ -23,6 +23,8 @@ import (
 	"github.com/prometheus/prometheus/util/features"
 	"github.com/prometheus/prometheus/util/notifications"
 	apiv1 "github.com/prometheus/prometheus/web/api/v1"
+
+	"github.com/hedgewatch/hedgewatch/internal/state"
 )
 
 // Config says how the listener behaves. A zero field has the default that its
@@ -36,9 +38,8 @@ type Config struct {
 	RoutePrefix string
 	// WebConfigFile holds TLS, users, tokens and limits; see docs/security.md.
 	WebConfigFile string
-	// StoragePath is where the first start keeps the administrator's password
-	// hash. Needed only for a listener that others can reach.
-	StoragePath string
+	// Login holds until the first reload.
+	Login state.LoginConfig
 	// TSDBDir is where snapshots go.
 	TSDBDir string
 
@@ -127,6 +128,10 @@ type Deps struct {
 	Flags         map[string]string
 	Version       Version
 
+	// CheckRules refuses a rule file that could not be loaded.
+	CheckRules func(text []byte) error
+	// State holds users, sessions, tokens and what the web UI stores.
+	State *state.State
 	// Alertmanager serves paths that start with /api/v2/; nil: not found.
 	Alertmanager http.Handler
 	UI           http.Handler
@@ -175,9 +180,6 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.OTLPDeltaToCumulative && c.OTLPNativeDelta {
 		errs = append(errs, errors.New("OTLP delta points are either converted to cumulative ones or stored as they are; choose one"))
-	}
-	if c.exposed() && c.StoragePath == "" && c.WebConfigFile == "" {
-		errs = append(errs, errors.New("an address that others can reach needs a storage path or a web config file for its users"))
 	}
 	return c, errors.Join(errs...)
 }
@@ -233,6 +235,8 @@ func (d Deps) withDefaults(c Config) (Deps, error) {
 		{"Config", d.Config == nil},
 		{"ConfigText", d.ConfigText == nil},
 		{"UI", d.UI == nil},
+		{"State", d.State == nil},
+		{"CheckRules", d.CheckRules == nil},
 		{"Reload", d.Reload == nil},
 		{"Quit", d.Quit == nil},
 		{"Ready", d.Ready == nil},

@@ -5,29 +5,28 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/hedgewatch/hedgewatch/internal/state"
 )
 
-// gate decides who gets in: everyone on a loopback address without users, a
-// known user or token everywhere else. docs/security.md has the rules.
+// gate finds out who sends a request: everyone is an administrator on a
+// loopback address without users, a known user or token everywhere else. What
+// they may do is decided by permit. docs/security.md has the rules.
 type gate struct {
 	server  *Server
 	exposed bool
 	logins  *logins
 	browser *browserGuard
 	current atomic.Pointer[access]
+	login   atomic.Pointer[state.LoginConfig]
+	oidc    *oidcLogins
 
 	mu      sync.Mutex
 	watched map[string]string // file → what it looked like when it was loaded
-}
-
-// firstStartPath is the file that the first start writes.
-func (g *gate) firstStartPath() string {
-	return filepath.Join(g.server.cfg.StoragePath, "web-auth.yml")
 }
 
 // prepare loads the web config file and returns what makes it current. On an
@@ -49,34 +48,26 @@ func (g *gate) prepare() (commit func(), err error) {
 	}, nil
 }
 
-// load reads the web config file, and, where it names no user for a listener
-// that needs one, the file of the first start.
+// load reads the web config file.
 func (g *gate) load() (*access, []string, error) {
-	a, files := &access{http2: true}, []string(nil)
 	if path := g.server.cfg.WebConfigFile; path != "" {
-		var err error
-		if a, files, err = loadAccess(path); err != nil {
-			return nil, files, err
-		}
+		return loadAccess(path)
 	}
-	if !g.mustLogin(a) || g.server.cfg.StoragePath == "" {
-		return a, files, nil
-	}
-	first, more, err := loadAccess(g.firstStartPath())
-	files = append(files, more...)
-	if errors.Is(err, os.ErrNotExist) {
-		return a, files, nil
-	}
-	if err != nil {
-		return nil, files, fmt.Errorf("%w; repair the file, or delete it to get a new password", err)
-	}
-	a.users, a.decoy = first.users, first.decoy
-	return a, files, nil
+	return &access{http2: true}, nil, nil
 }
 
-// mustLogin tells that nobody is known on a listener that anyone can reach.
+// knowsUsers tells that somebody can log in.
+func (g *gate) knowsUsers(a *access) bool {
+	return a.hasLogin() || g.server.deps.State.HasUsers() || g.login.Load().OIDC != nil
+}
+
+// asksLogin tells that credentials decide who may do what.
+func (g *gate) asksLogin(a *access) bool { return g.knowsUsers(a) || g.mustLogin(a) }
+
+// mustLogin tells that nobody is known although somebody must be: anyone can
+// reach the listener, or the database with the users was lost.
 func (g *gate) mustLogin(a *access) bool {
-	return g.exposed && !a.hasLogin() && !a.clientCerts
+	return (g.exposed || g.server.deps.State.SetAside() != "") && !a.clientCerts && !g.knowsUsers(a)
 }
 
 // checkChange refuses what a running listener cannot do.
@@ -144,10 +135,12 @@ func (g *gate) wrap(next http.Handler) http.Handler {
 		a := g.current.Load()
 		secure(w.Header(), a.headers)
 		if !isHealth(r) {
-			if err := g.admit(a, r); err != nil {
-				g.turnAway(w, a, err)
+			who, err := g.admit(a, r)
+			if err != nil {
+				g.turnAway(w, r, err)
 				return
 			}
+			r = withActor(r, who)
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -168,29 +161,28 @@ var (
 	errLocked      = errors.New("closed: no users are configured for an address that others can reach")
 )
 
-func (g *gate) admit(a *access, r *http.Request) error {
+func (g *gate) admit(a *access, r *http.Request) (Actor, error) {
 	if a.limiter != nil && !a.limiter.Allow() {
-		return errRateLimited
+		return Actor{}, errRateLimited
 	}
-	switch {
-	case g.mustLogin(a):
-		return errLocked
-	case a.hasLogin():
-		if err := g.logins.check(a, r); err != nil {
-			return err
-		}
-	case !g.exposed:
+	if g.mustLogin(a) {
+		return Actor{}, errLocked
+	}
+	who := g.identify(a, r)
+	if !g.exposed && (who.Kind == KindOpen || who.Kind == KindAnonymous) {
 		if err := g.browser.checkHost(r); err != nil {
-			return err
+			return Actor{}, err
 		}
 	}
-	return g.browser.checkOrigin(r)
+	return who, g.browser.checkOrigin(r)
 }
 
 // turnAway answers a refused request and counts it.
-func (g *gate) turnAway(w http.ResponseWriter, a *access, err error) {
+func (g *gate) turnAway(w http.ResponseWriter, r *http.Request, err error) {
 	status, reason := http.StatusUnauthorized, "credentials"
 	switch {
+	case errors.Is(err, errMustChange), errors.Is(err, errRole):
+		status, reason = http.StatusForbidden, "role"
 	case errors.Is(err, errTooManyLogins), errors.Is(err, errRateLimited):
 		status, reason = http.StatusTooManyRequests, "rate"
 		w.Header().Set("Retry-After", fmt.Sprint(int(loginInterval/time.Second)))
@@ -205,13 +197,29 @@ func (g *gate) turnAway(w http.ResponseWriter, a *access, err error) {
 		status, reason = http.StatusForbidden, "origin"
 	}
 	if status == http.StatusUnauthorized {
-		if len(a.users) > 0 {
+		if !fromPage(r) {
 			w.Header().Add("WWW-Authenticate", `Basic realm="hedgewatch", charset="UTF-8"`)
 		}
-		if len(a.tokens) > 0 {
-			w.Header().Add("WWW-Authenticate", `Bearer realm="hedgewatch"`)
-		}
+		w.Header().Add("WWW-Authenticate", `Bearer realm="hedgewatch"`)
 	}
 	g.server.metrics.refused.WithLabelValues(reason).Inc()
+	if strings.HasPrefix(r.URL.Path, ownPrefix) {
+		kind := "unauthorized"
+		if errors.Is(err, errMustChange) {
+			kind = "password_change_required"
+		} else if status != http.StatusUnauthorized {
+			kind = "forbidden"
+		}
+		writeJSON(w, status, problem{Status: "error", ErrorType: kind, Error: err.Error()})
+		return
+	}
 	http.Error(w, err.Error(), status)
+}
+
+// fromPage tells that a script of a page asks, and not a person or a program: a
+// challenge would make the browser ask for the password over the page's own
+// login.
+func fromPage(r *http.Request) bool {
+	mode := r.Header.Get("Sec-Fetch-Mode")
+	return r.Header.Get("X-Requested-With") != "" || mode != "" && mode != "navigate"
 }

@@ -26,6 +26,9 @@ import (
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/hedgewatch/hedgewatch/internal/api"
+	"github.com/hedgewatch/hedgewatch/internal/state"
 )
 
 const goodToken = "dGhpcyBpcyBhIGdvb2QgdG9rZW4"
@@ -63,6 +66,8 @@ func ask(h http.Handler, method, path string, headers ...string) *httptest.Respo
 	return w
 }
 
+func writeFile(path, content string) error { return os.WriteFile(path, []byte(content), 0o600) }
+
 func basic(user, password string) string {
 	r := &http.Request{Header: http.Header{}}
 	r.SetBasicAuth(user, password)
@@ -88,7 +93,7 @@ http_server_config:
 		status           int
 	}{
 		{"no credentials", "/metrics", "", 401},
-		{"UI", "/", "", 401},
+		{"the page itself, which shows the login", "/", "", 200},
 		{"Alertmanager API", "/api/v2/alerts", "", 401},
 		{"profiles", "/debug/pprof/", "", 401},
 		{"health is open", "/-/healthy", "", 200},
@@ -107,6 +112,7 @@ http_server_config:
 		{"token as password", "/metrics", basic("grafana", goodToken), 401},
 		{"unknown scheme", "/metrics", "Digest abc", 401},
 		{"no value", "/metrics", "Basic", 401},
+		{"wrong token where none is needed", "/api/hw/v1/session", "Bearer nope", 200},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := ask(h, "GET", tc.path, "Authorization", tc.auth)
@@ -120,6 +126,27 @@ http_server_config:
 				t.Errorf("got X-Frame-Options %q, want the configured one", got)
 			}
 		})
+	}
+}
+
+// TestPublicRouteHasCredentialsOfItsOwn: what needs no login of ours sees the
+// header as it came, and nobody is named, even by a user with a wrong password.
+func TestPublicRouteHasCredentialsOfItsOwn(t *testing.T) {
+	s := newSystem(t)
+	s.webConfig(t, fmt.Sprintf("basic_auth_users: {ann: %q}", hashed(t, "right")))
+	s.deps.Routes = []api.Route{{
+		Method: http.MethodPost, Path: "/beat/{name}", Summary: "Beat.", Public: true, BeforeReady: true,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			who := api.ActorFrom(r.Context())
+			fmt.Fprintf(w, "%s|%s|%s", r.Header.Get("Authorization"), who.Name, who.Role)
+		}),
+	}}
+	h := s.handler(t)
+	for _, auth := range []string{"", "Bearer of-the-beat", "Digest x", basic("ann", "wrong")} {
+		w := ask(h, "POST", "/api/hw/v1/beat/backup", "Authorization", auth)
+		if want := auth + "||" + state.NoRole.String(); w.Code != 200 || w.Body.String() != want {
+			t.Errorf("Authorization %q: got %d %q, want 200 %q", auth, w.Code, w.Body, want)
+		}
 	}
 }
 
@@ -217,7 +244,7 @@ func TestReloadOfWebConfig(t *testing.T) {
 	}
 
 	must(t, os.WriteFile(path, []byte("basic_auth_users: {ann: broken}"), 0o600))
-	if _, err := server.Prepare(); err == nil {
+	if _, err := server.Prepare(state.LoginConfig{}); err == nil {
 		t.Error("got no error for a bad file")
 	}
 	if got := status("old"); got != 200 {
@@ -225,7 +252,7 @@ func TestReloadOfWebConfig(t *testing.T) {
 	}
 
 	must(t, os.WriteFile(path, []byte(fmt.Sprintf("basic_auth_users: {ann: %q}", hashed(t, "new"))), 0o600))
-	commit, err := server.Prepare()
+	commit, err := server.Prepare(state.LoginConfig{})
 	must(t, err)
 	if got := status("old"); got != 200 {
 		t.Errorf("before commit: got %d, want 200", got)
@@ -311,37 +338,25 @@ func TestFirstStart(t *testing.T) {
 	if found == nil {
 		t.Fatalf("got %q, want a password", printed.String())
 	}
-	file := filepath.Join(s.dir, "web-auth.yml")
-	info, err := os.Stat(file)
-	must(t, err)
-	if info.Mode().Perm() != 0o600 {
-		t.Errorf("got mode %v, want 0600", info.Mode())
-	}
-	content, err := os.ReadFile(file)
-	must(t, err)
-	if bytes.Contains(content, []byte(found[1])) {
-		t.Error("the file holds the password itself")
-	}
 
-	// The next start knows the user and prints nothing.
+	// The next start knows the user, prints nothing, and asks for a password
+	// that nobody has read in a log.
 	printed.Reset()
 	second, err := s.server()
 	must(t, err)
-	for name, want := range map[string]int{found[1]: 200, "wrong": 401, "": 401} {
+	for name, want := range map[string]int{found[1]: 403, "wrong": 401, "": 401} {
 		if w := ask(second.Handler(), "GET", "/metrics", "Authorization", basic("admin", name)); w.Code != want {
 			t.Errorf("password %q: got %d %s, want %d", name, w.Code, w.Body, want)
 		}
 	}
+	must(t, s.deps.State.SetPassword(t.Context(), "admin", "my own password"))
+	for name, want := range map[string]int{found[1]: 401, "my own password": 200} {
+		if w := ask(second.Handler(), "GET", "/metrics", "Authorization", basic("admin", name)); w.Code != want {
+			t.Errorf("after the change, password %q: got %d %s, want %d", name, w.Code, w.Body, want)
+		}
+	}
 	if printed.Len() > 0 {
 		t.Errorf("the second start printed %q", printed.String())
-	}
-
-	// A web config file with users wins.
-	s.webConfig(t, fmt.Sprintf("basic_auth_users: {ann: %q}", hashed(t, "x")))
-	third, err := s.server()
-	must(t, err)
-	if w := ask(third.Handler(), "GET", "/metrics", "Authorization", basic("admin", found[1])); w.Code != 401 {
-		t.Errorf("admin beside a web config file: got %d, want 401", w.Code)
 	}
 }
 
@@ -375,7 +390,7 @@ func TestTLS(t *testing.T) {
 	}
 
 	serial(2)
-	commit, err := server.Prepare()
+	commit, err := server.Prepare(state.LoginConfig{})
 	must(t, err)
 	commit()
 	if got := get().TLS.PeerCertificates[0].SerialNumber.Int64(); got != 2 {
@@ -383,7 +398,7 @@ func TestTLS(t *testing.T) {
 	}
 
 	s.webConfig(t, "{}")
-	if _, err := server.Prepare(); err == nil || !strings.Contains(err.Error(), "restart") {
+	if _, err := server.Prepare(state.LoginConfig{}); err == nil || !strings.Contains(err.Error(), "restart") {
 		t.Errorf("switching TLS off: got %v, want an error that says to restart", err)
 	}
 	if got := do(t, "GET", base+"/metrics", ""); got.status != 400 {

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,6 +23,7 @@ import (
 	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/notifier"
 	"github.com/prometheus/prometheus/promql"
@@ -34,6 +36,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/hedgewatch/hedgewatch/internal/api"
+	"github.com/hedgewatch/hedgewatch/internal/state"
 )
 
 func TestMain(m *testing.M) {
@@ -132,7 +135,6 @@ func newSystem(t testing.TB) *system {
 
 	s.cfg = api.Config{
 		ListenAddresses: []string{"127.0.0.1:0"},
-		StoragePath:     s.dir,
 		TSDBDir:         filepath.Join(s.dir, "tsdb"),
 		EnableLifecycle: true, EnableAdmin: true,
 		EnableRemoteWriteReceiver: true, EnableOTLPReceiver: true,
@@ -149,13 +151,33 @@ func newSystem(t testing.TB) *system {
 		Flags:         map[string]string{"web.listen-address": "127.0.0.1:0"},
 		Version:       api.Version{Version: "0.1.0", Revision: "abc"},
 		UI:            text("the web UI"),
-		Alertmanager:  http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "alertmanager "+r.URL.Path) }),
-		Ready:         func() error { return s.waiting },
-		Reload:        func(context.Context) error { s.reloads++; return s.reload },
-		Quit:          func() { s.quits++ },
-		Stderr:        io.Discard,
+		CheckRules: func(text []byte) error {
+			_, errs := rulefmt.Parse(text, false, model.UTF8Validation, p, logger)
+			return errors.Join(errs...)
+		},
+		Alertmanager: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "alertmanager "+r.URL.Path) }),
+		Ready:        func() error { return s.waiting },
+		Reload:       func(context.Context) error { s.reloads++; return s.reload },
+		Quit:         func() { s.quits++ },
+		Stderr:       io.Discard,
 	}
+	s.deps.State = newState(t, filepath.Join(s.dir, "state"), state.Deps{Logger: logger})
 	return s
+}
+
+// newState opens a database and runs it until the test ends.
+func newState(t testing.TB, dir string, d state.Deps) *state.State {
+	t.Helper()
+	db, err := state.New(state.Config{Dir: dir}, d)
+	must(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- db.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		must(t, <-done)
+	})
+	return db
 }
 
 // scraping runs a real scrape manager with one target, so that targets and

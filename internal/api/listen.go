@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -23,7 +24,7 @@ func (s *Server) Listen() error {
 		}
 		s.listeners = append(s.listeners, netconnlimit.SharedLimitListener(l, slots))
 	}
-	if err := s.ensureLogin(); err != nil {
+	if err := s.ensureLogin(context.Background()); err != nil {
 		s.Close()
 		return err
 	}
@@ -50,25 +51,6 @@ func (s *Server) Addrs() []string {
 		out = append(out, l.Addr().String())
 	}
 	return out
-}
-
-// ensureLogin creates the first user where nobody could get in.
-func (s *Server) ensureLogin() error {
-	if !s.gate.mustLogin(s.gate.current.Load()) {
-		return nil
-	}
-	if s.cfg.StoragePath == "" {
-		return fmt.Errorf("web config %q: no users, tokens or required client certificates for an address that others can reach; add basic_auth_users or bearer_tokens", s.cfg.WebConfigFile)
-	}
-	if err := createFirstUser(s.gate.firstStartPath(), s.deps.Stderr); err != nil {
-		return err
-	}
-	commit, err := s.gate.prepare()
-	if err != nil {
-		return err
-	}
-	commit()
-	return nil
 }
 
 // Close gives the addresses back if the server is not going to run.

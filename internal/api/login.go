@@ -13,7 +13,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
@@ -38,14 +37,6 @@ var (
 	errTooManyLogins  = errors.New("too many failed logins from this address; try again later")
 	errBusyWithLogins = errors.New("too many logins at once; try again later")
 )
-
-// user is a name of the web config file. A proven password is remembered as a
-// keyed digest, one per user, until the file is loaded again: the cache is
-// bounded by construction and holds nothing that a guess could fill.
-type user struct {
-	hash   []byte
-	proven atomic.Pointer[[sha256.Size]byte]
-}
 
 // credentials are what an Authorization header carries.
 type credentials struct {
@@ -86,6 +77,9 @@ type logins struct {
 
 	mu    sync.Mutex
 	tries map[loginKey]*rate.Limiter
+	// proven holds a keyed digest of each user's right password, so that bcrypt
+	// runs once: a guess cannot fill it.
+	proven map[string][sha256.Size]byte
 }
 
 // loginKey is who tries to be whom. Different users behind one proxy do not
@@ -99,54 +93,43 @@ func newLogins() *logins {
 	key := make([]byte, sha256.Size)
 	_, _ = rand.Read(key) // Never fails, as documented.
 	return &logins{
-		key:   key,
-		turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
-		seed:  maphash.MakeSeed(),
-		tries: map[loginKey]*rate.Limiter{},
+		key:    key,
+		turns:  make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		seed:   maphash.MakeSeed(),
+		tries:  map[loginKey]*rate.Limiter{},
+		proven: map[string][sha256.Size]byte{},
 	}
 }
 
-// check returns nil if the request's credentials are good.
-func (l *logins) check(a *access, r *http.Request) error {
-	c, err := parseAuthorization(r.Header.Get("Authorization"))
-	if err != nil {
-		return err
-	}
-	if c.token != "" {
-		return checkToken(a.tokens, c.token)
-	}
-	return l.checkPassword(a, c, r)
-}
-
-func checkToken(tokens []token, secret string) error {
+// findToken returns the name of a token of the web config file.
+func findToken(tokens []token, secret string) (name string, ok bool) {
 	hash := sha256.Sum256([]byte(secret))
-	found := 0
 	for _, t := range tokens { // All of them, so that the time tells nothing.
-		found |= subtle.ConstantTimeCompare(hash[:], t.hash[:])
+		if subtle.ConstantTimeCompare(hash[:], t.hash[:]) == 1 {
+			name, ok = t.name, true
+		}
 	}
-	if found == 0 {
-		return errWrong
-	}
-	return nil
+	return name, ok
 }
 
-func (l *logins) checkPassword(a *access, c credentials, r *http.Request) error {
-	if len(a.users) == 0 {
-		return errWrong // Only tokens get in.
-	}
-	tries := l.limiter(loginKey{clientPrefix(r.RemoteAddr), maphash.String(l.seed, c.user)})
+// login is a password to be checked.
+type login struct {
+	user, password string
+	hash           []byte
+	known          bool // else there is no such user, and no hash
+}
+
+// check returns nil if the password is right.
+func (l *logins) check(r *http.Request, try login) error {
+	tries := l.limiter(loginKey{clientPrefix(r.RemoteAddr), maphash.String(l.seed, try.user)})
 	// Looked at before anything is compared: else a right guess would show
 	// even while its author is held back.
 	if tries.Tokens() < 1 {
 		return errTooManyLogins
 	}
-
-	u, known := a.users[c.user]
-	digest := l.digest(c.password)
-	if known {
-		if proven := u.proven.Load(); proven != nil && hmac.Equal(proven[:], digest[:]) {
-			return nil
-		}
+	digest := l.digest(try)
+	if try.known && l.isProven(try.user, digest) {
+		return nil
 	}
 
 	turn := time.NewTimer(loginWait)
@@ -162,21 +145,45 @@ func (l *logins) checkPassword(a *access, c credentials, r *http.Request) error 
 	if !tries.Allow() { // Others with the same key may have been before us.
 		return errTooManyLogins
 	}
-	hash := a.decoy
-	if known {
-		hash = u.hash
+	hash := try.hash
+	if !try.known {
+		hash = []byte(decoy)
 	}
-	if bcrypt.CompareHashAndPassword(hash, []byte(c.password)) != nil || !known {
+	if bcrypt.CompareHashAndPassword(hash, []byte(try.password)) != nil || !try.known {
 		return errWrong
 	}
-	u.proven.Store(&digest)
-	l.forgive(r, c.user)
+	l.prove(r, try.user, digest)
 	return nil
 }
 
-func (l *logins) digest(password string) (out [sha256.Size]byte) {
+// decoy is the hash of a password that nobody knows. It is compared with when
+// the user does not exist, so that the time an answer takes tells nothing.
+const decoy = "$2a$10$cx6on8X2iKSuBc8bzd.j1eyM.MMPTG7PYkKm3Dt9Tjc.O0t6ak0Xq"
+
+func (l *logins) isProven(user string, digest [sha256.Size]byte) bool {
+	l.mu.Lock()
+	proven, ok := l.proven[user]
+	l.mu.Unlock()
+	return ok && hmac.Equal(proven[:], digest[:])
+}
+
+// prove remembers a right password, and forgets the wrong ones before it.
+func (l *logins) prove(r *http.Request, user string, digest [sha256.Size]byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.proven) >= maxLoginKeys { // Of users who are gone, most of them.
+		clear(l.proven)
+	}
+	l.proven[user] = digest
+	delete(l.tries, loginKey{clientPrefix(r.RemoteAddr), maphash.String(l.seed, user)})
+}
+
+// digest is new when the user's hash is: an old password is then not proven.
+func (l *logins) digest(try login) (out [sha256.Size]byte) {
 	mac := hmac.New(sha256.New, l.key)
-	mac.Write([]byte(password))
+	mac.Write(try.hash)
+	mac.Write([]byte{0})
+	mac.Write([]byte(try.password))
 	mac.Sum(out[:0])
 	return out
 }
@@ -208,13 +215,6 @@ func (l *logins) makeRoom() {
 		}
 		delete(l.tries, key)
 	}
-}
-
-// forgive drops the count of failures after a good login.
-func (l *logins) forgive(r *http.Request, name string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.tries, loginKey{clientPrefix(r.RemoteAddr), maphash.String(l.seed, name)})
 }
 
 // clientPrefix is the connection's peer. Forwarding headers are not believed:

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"encoding"
+	"encoding/json"
 	"reflect"
 	"strings"
 	"time"
@@ -65,6 +67,14 @@ func parameters(route Route) []map[string]any {
 // schema is the JSON Schema of what encoding/json makes of a type. Types must
 // not contain themselves.
 func schema(t reflect.Type) map[string]any {
+	switch {
+	case t == reflect.TypeFor[json.RawMessage]():
+		return map[string]any{}
+	case t.Implements(reflect.TypeFor[json.Marshaler]()) && t != reflect.TypeFor[time.Time]():
+		return map[string]any{"type": []string{"string", "null"}}
+	case t.Implements(reflect.TypeFor[encoding.TextMarshaler]()) && t != reflect.TypeFor[time.Time]():
+		return map[string]any{"type": "string"}
+	}
 	switch t.Kind() {
 	case reflect.Pointer:
 		return schema(t.Elem())

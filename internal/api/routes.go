@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/hedgewatch/hedgewatch/internal/state"
 )
 
 // ownPrefix is where our own JSON API lives.
@@ -24,7 +27,11 @@ type Route struct {
 	// Request and Response are zero values of the JSON bodies' types; nil: none.
 	Request, Response any
 	BeforeReady       bool
-	Handler           http.Handler
+	// Role is what a caller needs; zero: viewers may GET, editors the rest.
+	Role state.Role
+	// Public needs no login at all.
+	Public  bool
+	Handler http.Handler
 }
 
 // Param is one query parameter.
@@ -58,16 +65,15 @@ type Status struct {
 
 // ownRoutes are the endpoints that this package answers itself.
 func (s *Server) ownRoutes() []Route {
-	return []Route{
-		{
-			Method:      http.MethodGet,
-			Path:        "/status",
-			Summary:     "What runs here, since when, and what it still waits for.",
-			Response:    Status{},
-			BeforeReady: true,
-			Handler:     http.HandlerFunc(s.status),
-		},
+	status := Route{
+		Method:      http.MethodGet,
+		Path:        "/status",
+		Summary:     "What runs here, since when, and what it still waits for.",
+		Response:    Status{},
+		BeforeReady: true,
+		Handler:     http.HandlerFunc(s.status),
 	}
+	return slices.Concat([]Route{status}, s.sessionRoutes(), s.oidcRoutes(), s.userRoutes(), s.dashboardRoutes(), s.ruleRoutes(), s.alertHistoryRoutes())
 }
 
 func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
@@ -100,18 +106,18 @@ func (s *Server) mountOwn(mux *http.ServeMux) error {
 		if !route.BeforeReady {
 			next = s.whenReady(next)
 		}
-		mux.Handle(pattern, boundForm(s.metrics.instrument(ownPrefix+route.Path, next)))
+		mux.Handle(pattern, s.gate.permit(permissionOf(route), boundForm(s.metrics.instrument(ownPrefix+route.Path, next))))
 	}
 
 	description, err := json.Marshal(openAPI(s.deps.Version.Version, routes))
 	if err != nil {
 		return fmt.Errorf("describe %s: %w", ownPrefix, err)
 	}
-	mux.Handle("GET "+ownPrefix+"/openapi.json", s.metrics.instrument(ownPrefix+"/openapi.json",
-		func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "application/json")
-			_, _ = w.Write(description) // The client has gone; nobody to tell.
-		}))
+	describe := s.metrics.instrument(ownPrefix+"/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(description) // The client has gone; nobody to tell.
+	})
+	mux.Handle("GET "+ownPrefix+"/openapi.json", s.gate.permit(byMethod(), describe))
 	return nil
 }
 

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/hedgewatch/hedgewatch/internal/state"
 )
 
 const (
@@ -66,9 +68,10 @@ func New(c Config, d Deps) (*Server, error) {
 		server:  s,
 		exposed: c.exposed(),
 		logins:  newLogins(),
+		oidc:    &oidcLogins{pending: map[string]oidcLogin{}},
 		browser: newBrowserGuard(c.ExternalURL, cors),
 	}
-	commit, err := s.gate.prepare()
+	commit, err := s.Prepare(c.Login)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +90,16 @@ func (s *Server) Handler() http.Handler { return s.handler }
 
 // Prepare reads the web config file again for a reload. Nothing changes until
 // commit is called.
-func (s *Server) Prepare() (commit func(), err error) { return s.gate.prepare() }
+func (s *Server) Prepare(l state.LoginConfig) (commit func(), err error) {
+	commitAccess, err := s.gate.prepare()
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		s.gate.login.Store(&l)
+		commitAccess()
+	}, nil
+}
 
 // Run serves until ctx ends. It then lets answers under way finish, for
 // DrainTimeout, and closes what is left.

@@ -130,7 +130,7 @@ func TestNewReportsAllFaultsAtOnce(t *testing.T) {
 	if err == nil {
 		t.Fatal("got no error")
 	}
-	for _, want := range []string{`"nowhere"`, `"("`, "OTLP delta", "storage path", "Storage is missing", "UI is missing"} {
+	for _, want := range []string{`"nowhere"`, `"("`, "OTLP delta", "State is missing", "Storage is missing", "UI is missing"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want something about %q", err, want)
 		}
@@ -203,6 +203,7 @@ func TestStopLetsAnswersFinish(t *testing.T) {
 
 func TestSlowClientDoesNotHoldTheStop(t *testing.T) {
 	s := newSystem(t)
+	// The body ends with ReadTimeout, in five minutes.
 	s.cfg.DrainTimeout = 50 * time.Millisecond
 	left := make(chan struct{})
 	s.deps.UI = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -218,21 +219,23 @@ func TestSlowClientDoesNotHoldTheStop(t *testing.T) {
 		return strings.Contains(do(t, "GET", base+"/metrics", "").body, "hedgewatch_http_connections 2")
 	})
 	start := time.Now()
-	must(t, stop())
-	if took := time.Since(start); took > 2*time.Second {
-		t.Errorf("the stop took %v, want about %v", took, s.cfg.DrainTimeout)
+	must(t, stop()) // It says so if a handler outlives it.
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("the stop took %v, want about %v and what a busy machine adds", took, s.cfg.DrainTimeout)
 	}
 	<-left // Not before the handler is through: the store may close now.
 }
 
 func TestEventStreamEndsWithTheServer(t *testing.T) {
-	base, stop := newSystem(t).start(t)
+	s := newSystem(t)
+	s.cfg.DrainTimeout = time.Minute
+	base, stop := s.start(t)
 	resp, err := http.Get(base + "/api/v1/notifications/live")
 	must(t, err)
 	defer resp.Body.Close()
 	start := time.Now()
 	must(t, stop())
-	if took := time.Since(start); took > 2*time.Second {
+	if took := time.Since(start); took > 20*time.Second {
 		t.Errorf("the stop took %v, want no wait for the stream", took)
 	}
 	_, err = bufio.NewReader(resp.Body).ReadString('\n')

@@ -42,7 +42,7 @@ type bearerToken struct {
 // access is one loaded state of who gets in. It is never changed, only
 // replaced as a whole.
 type access struct {
-	users   map[string]*user
+	users   map[string][]byte // name → bcrypt hash
 	tokens  []token
 	headers map[string]string
 	limiter *rate.Limiter // nil: no limit
@@ -50,9 +50,6 @@ type access struct {
 	http2   bool
 	// clientCerts tells that TLS lets nobody in without a certificate.
 	clientCerts bool
-	// decoy is compared with when the user does not exist, so that the time
-	// an answer takes tells nothing.
-	decoy []byte
 }
 
 type token struct {
@@ -60,7 +57,7 @@ type token struct {
 	hash [sha256.Size]byte
 }
 
-// hasLogin tells whether requests must name a user or carry a token.
+// hasLogin tells whether the file names users or tokens.
 func (a *access) hasLogin() bool { return len(a.users) > 0 || len(a.tokens) > 0 }
 
 // loadAccess reads a web config file, and all files it names.
@@ -117,7 +114,7 @@ func inDir(dir, file string) string {
 
 // access checks the file and reports all that is wrong with it.
 func (c *webConfig) access(dir string) (*access, error) {
-	a := &access{users: map[string]*user{}, headers: c.HTTPConfig.Header, http2: c.HTTPConfig.HTTP2}
+	a := &access{users: map[string][]byte{}, headers: c.HTTPConfig.Header, http2: c.HTTPConfig.HTTP2}
 	var errs []error
 
 	for _, name := range slices.Sorted(maps.Keys(c.Users)) {
@@ -126,8 +123,7 @@ func (c *webConfig) access(dir string) (*access, error) {
 			errs = append(errs, fmt.Errorf("basic_auth_users: %w", err))
 			continue
 		}
-		a.users[name] = &user{hash: hash}
-		a.decoy = hash
+		a.users[name] = hash
 	}
 	for i, t := range c.BearerTokens {
 		hash, err := t.digest(dir)
