@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,9 +26,16 @@ import (
 	"github.com/hedgewatch/hedgewatch/internal/alerting"
 	"github.com/hedgewatch/hedgewatch/internal/alerting/intake"
 	"github.com/hedgewatch/hedgewatch/internal/api"
+	"github.com/hedgewatch/hedgewatch/internal/audit"
+	"github.com/hedgewatch/hedgewatch/internal/chart"
+	"github.com/hedgewatch/hedgewatch/internal/collector/connectivity"
 	"github.com/hedgewatch/hedgewatch/internal/config"
+	"github.com/hedgewatch/hedgewatch/internal/event"
+	"github.com/hedgewatch/hedgewatch/internal/governor"
 	"github.com/hedgewatch/hedgewatch/internal/ruler"
 	"github.com/hedgewatch/hedgewatch/internal/scraper"
+	"github.com/hedgewatch/hedgewatch/internal/services"
+	"github.com/hedgewatch/hedgewatch/internal/state"
 	"github.com/hedgewatch/hedgewatch/internal/store"
 	"github.com/hedgewatch/hedgewatch/ui"
 )
@@ -62,14 +70,27 @@ type App struct {
 	reg    *prometheus.Registry
 
 	store    *store.Store
+	state    *state.State
 	alerting *alerting.Alerting
 	intake   *intake.Intake
+	events   *event.Events
+	trust    trust
 	ruler    *ruler.Ruler
 	scraper  *scraper.Scraper
-	tracing  *tracing.Manager
-	web      *api.Server
-	host     *hostJob
-	self     selfJob
+	governor *governor.Governor // nil without the section
+	services *services.Services // nil if no platform is watched
+	// serviceParts and serviceMetrics are of services and its watchers.
+	serviceParts   []part
+	serviceMetrics prometheus.Gatherer
+	audit          *audit.Auditor // nil without datasets
+	// connectivity measures nothing without its section.
+	connectivity *connectivity.Collector
+	// closeAudit closes what the audit reads.
+	closeAudit func()
+	tracing    *tracing.Manager
+	web        *api.Server
+	host       *hostJob
+	self       selfJob
 
 	// mu serialises reloads; config is what runs.
 	mu      sync.Mutex
@@ -105,6 +126,7 @@ func New(opts Options, logger *slog.Logger) (*App, error) {
 
 // Close gives up an App that never ran.
 func (a *App) Close() {
+	a.closeState()
 	if a.store == nil {
 		return
 	}
@@ -144,6 +166,9 @@ func (a *App) build(cfg *config.Config) (err error) {
 		return err
 	}
 
+	if err := a.buildState(cfg); err != nil {
+		return err
+	}
 	opts := a.opts.Store
 	opts.Dir = filepath.Join(a.opts.StoragePath, "tsdb")
 	a.store, err = store.New(opts, cfg.Prometheus, store.Deps{
@@ -155,26 +180,37 @@ func (a *App) build(cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
+	a.buildCanary()
 	a.alerting, err = alerting.New(alertingConfig(cfg), alerting.Deps{
 		Logger:      a.logger.With("component", "alerting"),
 		Registerer:  a.reg,
 		Dir:         filepath.Join(a.opts.StoragePath, "alerting"),
 		ExternalURL: a.opts.Web.ExternalURL,
+		Senders:     a.canarySender(nil),
+		Graphs:      alerting.Graphs{Chat: a.graph(chart.Dark), Mail: a.graph(chart.Light)},
 		Grace:       grace(cfg.Prometheus.GlobalConfig),
+		Transition:  a.recordTransition,
 	})
 	if err != nil {
 		return err
 	}
-	a.intake, err = intake.New(cfg.Prometheus, intake.Deps{
+	a.intake, err = intake.New(intakeConfig(cfg), intake.Deps{
 		Logger:     a.logger.With("component", "intake"),
 		Registerer: a.reg,
 		SDMetrics:  sdMetrics,
-		Put:        a.alerting.Put,
+		Put:        a.put,
+		StatePath:  filepath.Join(a.opts.StoragePath, "alerting", "flapping"),
 	})
 	if err != nil {
 		return err
 	}
-	a.ruler, err = ruler.New(rulerConfig(cfg), a.opts.Ruler, ruler.Deps{
+	if err := a.buildEvents(); err != nil {
+		return err
+	}
+	if err := a.buildServices(cfg); err != nil {
+		return err
+	}
+	a.ruler, err = ruler.New(a.rulerConfig(cfg), a.opts.Ruler, ruler.Deps{
 		Logger:      a.logger.With("component", "ruler"),
 		Registerer:  a.reg,
 		Features:    feats,
@@ -183,6 +219,9 @@ func (a *App) build(cfg *config.Config) (err error) {
 		Storage:     a.store,
 		Local:       a.store.Local(),
 		Send:        a.intake.Send,
+		Latency:     a.observeLatency,
+		Incidents:   incidents{a.events},
+		StatePath:   filepath.Join(a.opts.StoragePath, "rules", "journal"),
 		ExternalURL: a.opts.Web.ExternalURL,
 	})
 	if err != nil {
@@ -190,6 +229,9 @@ func (a *App) build(cfg *config.Config) (err error) {
 	}
 	a.self = selfJob{instance: a.opts.Instance, gatherer: newGatherer(a.reg)}
 	a.host = newHostJob(a.opts.Instance, a.logger.With("component", "host"))
+	if err := a.buildConnectivity(cfg); err != nil {
+		return err
+	}
 	locals, commitHost, err := a.locals(cfg)
 	if err != nil {
 		return err
@@ -207,6 +249,15 @@ func (a *App) build(cfg *config.Config) (err error) {
 	}
 	commitHost()
 	a.tracing = tracing.NewManager(a.logger.With("component", "tracing"))
+	if err := a.buildGovernor(cfg); err != nil {
+		return err
+	}
+	if err := a.buildAudit(cfg); err != nil {
+		return err
+	}
+	if err := a.buildTrust(cfg); err != nil {
+		return err
+	}
 	if err := a.buildWeb(feats); err != nil {
 		return err
 	}
@@ -221,9 +272,13 @@ func (a *App) build(cfg *config.Config) (err error) {
 // buildWeb builds the HTTP server, which asks all others.
 func (a *App) buildWeb(feats features.Collector) (err error) {
 	web := a.opts.Web
-	web.StoragePath = a.opts.StoragePath
+	web.Login = a.config.Load().Web
 	web.TSDBDir = filepath.Join(a.opts.StoragePath, "tsdb")
 	web.LookbackDelta = a.opts.Store.Query.LookbackDelta
+	backtests, err := a.backtestRoutes()
+	if err != nil {
+		return err
+	}
 	// The scrape manager exists since it was built; there is no error.
 	targets, _ := a.scraper.Get()
 	a.web, err = api.New(web, api.Deps{
@@ -245,9 +300,11 @@ func (a *App) buildWeb(feats features.Collector) (err error) {
 		Features:      feats,
 		Flags:         a.opts.Flags,
 		Version:       a.opts.Version,
+		State:         a.state,
+		CheckRules:    a.checkRules,
 		Alertmanager:  a.alerting.Handler(),
 		UI:            ui.Handler(),
-		Routes:        a.routes(),
+		Routes:        append(a.routes(), backtests...),
 		Reload:        a.Reload,
 		Quit:          a.quitNow,
 		Ready:         a.Ready,
@@ -257,17 +314,22 @@ func (a *App) buildWeb(feats features.Collector) (err error) {
 }
 
 // startOrder lists the parts: each may use those before it, and stops before
-// them. The web server comes first, to say what the others wait for.
+// them. The web server comes before what takes long, to say what is waited for.
 func (a *App) startOrder() []part {
-	return []part{
+	first := append([]part{
+		{name: "state", run: a.state.Run, stop: 15 * time.Second},
 		{name: "web server", run: a.web.Run, stop: 15 * time.Second},
+	}, a.governorParts()...)
+	return append(append(first, []part{
 		{name: "tracing", run: a.runTracing, stop: 10 * time.Second},
 		{name: "storage", run: a.store.Run, ready: a.store.Ready(), stop: 2 * time.Minute},
 		{name: "alerting", run: a.alerting.Run, ready: a.alerting.Ready(), stop: 30 * time.Second},
 		{name: "intake", run: a.intake.Run, stop: 30 * time.Second},
+		{name: "events", run: a.events.Run, stop: 10 * time.Second},
 		{name: "rules", run: a.ruler.Run, stop: 20 * time.Second},
+		a.connectivityPart(),
 		{name: "scraper", run: a.scraper.Run, stop: 20 * time.Second},
-	}
+	}...), slices.Concat(a.trustParts(), a.auditParts(), a.serviceParts)...)
 }
 
 // Run binds the web server's addresses, starts all parts and works until ctx

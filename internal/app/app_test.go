@@ -26,6 +26,7 @@ import (
 	"github.com/hedgewatch/hedgewatch/internal/alerting"
 	"github.com/hedgewatch/hedgewatch/internal/api"
 	"github.com/hedgewatch/hedgewatch/internal/app"
+	"github.com/hedgewatch/hedgewatch/internal/receiver/discord/discordtest"
 	"github.com/hedgewatch/hedgewatch/internal/ruler"
 )
 
@@ -195,21 +196,14 @@ func exporter(t *testing.T, name string) (prometheus.Gauge, string) {
 // crosses a threshold, and people are told; it recovers, and they are told.
 func TestBreachArrivesAsDiscordMessageAndMail(t *testing.T) {
 	weight, target := exporter(t, "used_weight")
-	messages := make(chan string, 100)
-	discord := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			t.Error(err)
-		}
-		messages <- string(body)
-		w.WriteHeader(http.StatusNoContent)
-	}))
+	channel := discordtest.New(discordtest.Options{})
+	discord := httptest.NewServer(channel)
 	t.Cleanup(discord.Close)
 	mails := mailServer(t)
 
 	dir := t.TempDir()
 	webhook := filepath.Join(dir, "webhook")
-	if err := os.WriteFile(webhook, []byte(discord.URL+"/api/webhooks/1/s3cret\n"), 0o600); err != nil {
+	if err := os.WriteFile(webhook, []byte(discord.URL+channel.Add(discordtest.Webhook{ID: "1", Token: "s3cret"})+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	rules := filepath.Join(dir, "rules.yml")
@@ -238,9 +232,27 @@ alertmanager:
 `, target, mails.address))
 
 	weight.Set(2300)
-	for _, want := range []string{"Weight is 2300", "RESOLVED"} {
-		if got := next(t, messages); !strings.Contains(got, want) {
-			t.Errorf("on Discord got %s, want %q", got, want)
+	for _, want := range []string{"Weight is 2300", "Resolved"} {
+		var shown string
+		for deadline := time.After(30 * time.Second); !strings.Contains(shown, want); {
+			changed := channel.Changed()
+			if ms := channel.Messages(); len(ms) > 0 {
+				shown = ms[0].Embeds[0].Title + ms[0].Embeds[0].Description
+				if fields := fmt.Sprint(ms[0].Embeds[0].Fields); want == "Weight is 2300" && !strings.Contains(fields, "2300") {
+					t.Errorf("got fields %s, want the value", fields)
+				}
+				if len(ms[0].Attachments) != 1 || ms[0].Attachments[0].Filename != "graph.png" {
+					t.Errorf("got attachments %+v, want the graph", ms[0].Attachments)
+				}
+				if strings.Contains(shown, want) {
+					break
+				}
+			}
+			select {
+			case <-changed:
+			case <-deadline:
+				t.Fatalf("Discord shows %q, want %q", shown, want)
+			}
 		}
 		if got := next(t, mails.got); !strings.Contains(got, "WeightHigh") {
 			t.Errorf("by mail got %s, want WeightHigh", got)
@@ -248,6 +260,11 @@ alertmanager:
 		weight.Set(10)
 	}
 
+	var history struct{ Transitions []struct{ To, Value string } }
+	s.get("/api/hw/v1/alerts/history?alertname=WeightHigh", &history)
+	if n := len(history.Transitions); n == 0 || history.Transitions[n-1].To != "firing" || history.Transitions[n-1].Value != "2300" {
+		t.Errorf("got the history %+v, want that it fired at 2300", history.Transitions)
+	}
 	var config struct{ Data struct{ YAML string } }
 	s.get("/api/v1/status/config", &config)
 	if strings.Contains(config.Data.YAML, "s3cret") {

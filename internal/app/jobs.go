@@ -31,7 +31,14 @@ func (l lateScraper) Get() (*scrape.Manager, error) {
 // locals are the jobs inside this process that cfg asks for. The collectors
 // change when commit is called.
 func (a *App) locals(cfg *config.Config) (jobs []scraper.Local, commit func(), err error) {
-	jobs = []scraper.Local{a.self.local()}
+	jobs = append(a.serviceJobs(), a.self.local())
+	exchange, err := a.connectivityLocal(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	if exchange != nil {
+		jobs = append(jobs, *exchange)
+	}
 	local, commit, err := a.host.prepare(cfg.Host, cfg.Processes)
 	if err != nil {
 		return nil, nil, err

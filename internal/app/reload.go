@@ -12,9 +12,7 @@ import (
 
 	"github.com/hedgewatch/hedgewatch/internal/alerting"
 	"github.com/hedgewatch/hedgewatch/internal/config"
-	"github.com/hedgewatch/hedgewatch/internal/ruler"
 	"github.com/hedgewatch/hedgewatch/internal/scraper"
-	"github.com/hedgewatch/hedgewatch/mixin"
 )
 
 // Reload reads the configuration again and makes it current, all or nothing:
@@ -45,11 +43,16 @@ func (a *App) reload() error {
 	var commits []func()
 	var errs []error
 	for _, prepare := range []func() (func(), error){
-		func() (func(), error) { return a.web.Prepare() },
+		func() (func(), error) { return a.web.Prepare(cfg.Web) },
 		func() (func(), error) { return a.store.Prepare(cfg.Prometheus) },
 		func() (func(), error) { return a.alerting.Prepare(alertingConfig(cfg)) },
-		func() (func(), error) { return a.intake.Prepare(cfg.Prometheus) },
-		func() (func(), error) { return a.ruler.Prepare(rulerConfig(cfg)) },
+		func() (func(), error) { return a.intake.Prepare(intakeConfig(cfg)) },
+		func() (func(), error) { return a.prepareGovernor(cfg) },
+		func() (func(), error) { return a.connectivity.Prepare(cfg.Connectivity) },
+		func() (func(), error) { return a.prepareAudit(cfg) },
+		func() (func(), error) { return a.prepareTrust(cfg) },
+		func() (func(), error) { return a.prepareServices(cfg) },
+		func() (func(), error) { return a.ruler.Prepare(a.rulerConfig(cfg)) },
 		func() (func(), error) {
 			return a.scraper.Prepare(scraper.Config{Prometheus: cfg.Prometheus, Locals: locals})
 		},
@@ -66,6 +69,7 @@ func (a *App) reload() error {
 		return err
 	}
 	a.config.Store(cfg)
+	a.state.Configure(cfg.State)
 	a.warn(cfg)
 	commitHost()
 	for _, commit := range commits {
@@ -104,18 +108,12 @@ func (a *App) runTracing(ctx context.Context) error {
 }
 
 func alertingConfig(cfg *config.Config) alerting.Config {
-	if cfg.Alerting == nil {
-		return alerting.DefaultConfig()
+	c := alerting.DefaultConfig()
+	if cfg.Alerting != nil {
+		c = *cfg.Alerting
 	}
-	return *cfg.Alerting
-}
-
-func rulerConfig(cfg *config.Config) ruler.Config {
-	c := ruler.Config{Prometheus: cfg.Prometheus}
-	if cfg.Mixin.Enabled {
-		c.Shipped = ruler.Shipped{Files: mixin.Rules(), Disable: cfg.Mixin.Disable}
-	}
-	return c
+	c.Delivery = &cfg.Delivery
+	return withCanary(c)
 }
 
 // grace is how long an alert of before a restart may stay unheard of.

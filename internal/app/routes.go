@@ -3,6 +3,7 @@ package app
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"github.com/hedgewatch/hedgewatch/internal/api"
 	"github.com/hedgewatch/hedgewatch/internal/store"
@@ -10,13 +11,14 @@ import (
 
 // routes are the endpoints under /api/hw/v1 of parts that know no HTTP.
 func (a *App) routes() []api.Route {
-	return []api.Route{{
+	routes := []api.Route{{
 		Method:   http.MethodGet,
 		Path:     "/storage/quarantine",
 		Summary:  "Files that were found corrupt and set aside.",
 		Response: []store.QuarantinedFile{},
 		Handler:  answer(func() any { return a.store.Quarantined() }),
 	}}
+	return slices.Concat(routes, a.deliveryRoutes(), a.governorRoutes(), a.auditRoutes(), a.eventRoutes(), a.serviceRoutes(), a.trustRoutes())
 }
 
 // answer serves what get returns as JSON.
