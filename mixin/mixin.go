@@ -1,6 +1,7 @@
 // Package mixin holds the monitoring that hedgewatch ships: alerting and
-// recording rules as plain Prometheus files, embedded in the binary and usable
-// by a stock Prometheus as they are.
+// recording rules as plain Prometheus files and dashboards as Grafana's JSON,
+// embedded in the binary and usable by a stock Prometheus and Grafana as they
+// are.
 //
 // It does not load, evaluate or configure anything; that is the ruler's work.
 // Start with Rules. README.md says what each file needs, docs/runbooks what to do
@@ -15,7 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-//go:embed rules/*.yml
+//go:embed rules/*.yml dashboards/*.json
 var files embed.FS
 
 // Rules returns the shipped rule files, such as "host.yml", in a flat directory.
@@ -25,6 +26,16 @@ func Rules() fs.FS {
 		panic(err) // Only an invalid path fails, and this one is constant.
 	}
 	return rules
+}
+
+// Dashboards returns the shipped dashboards, such as "hedgewatch-overview.json",
+// in a flat directory: Grafana's classic JSON, written by ./generate.
+func Dashboards() fs.FS {
+	dashboards, err := fs.Sub(files, "dashboards")
+	if err != nil {
+		panic(err) // Only an invalid path fails, and this one is constant.
+	}
+	return dashboards
 }
 
 // Names returns the names of all shipped groups, alerts and recording rules.

@@ -28,13 +28,14 @@ func TestReadmeInhibitionsAreValid(t *testing.T) {
 		t.Fatal(err)
 	}
 	alerts := loadAlerts(t)
+	raised := map[string]bool{"DataMissing": true} // By the program, see docs/rules.md.
 	for _, rule := range config.InhibitRules {
 		for _, m := range append(rule.SourceMatchers, rule.TargetMatchers...) {
 			if m.Name != "alertname" {
 				continue
 			}
 			for _, name := range strings.Split(m.Value, "|") {
-				if alerts[name] == nil {
+				if alerts[name] == nil && !raised[name] {
 					t.Errorf("inhibit_rules name alert %s, which does not exist", name)
 				}
 			}

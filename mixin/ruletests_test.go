@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,6 +35,9 @@ func TestEachAlertIsTested(t *testing.T) {
 	shown := map[string]map[string]bool{}     // By alert: fires, silent, absent.
 	fired := map[string][]map[string]string{} // By alert: the labels of those expected to fire.
 	for _, file := range ruleTests(t) {
+		if strings.HasSuffix(file, "recording_test.yml") {
+			continue // There are no alerts in it.
+		}
 		content, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
