@@ -35,10 +35,12 @@ func Handler() http.Handler {
 	return newHandler(built)
 }
 
-// handler holds every file in memory, where the binary has it anyway, with an
-// ETag computed once: an embedded file has no modification time to compare.
+// handler knows the ETag of every file, computed once: an embedded file has no
+// modification time to compare. Contents stay in the binary, which the system
+// pages in when somebody looks at the page.
 type handler struct {
-	files map[string]file
+	built fs.FS
+	etags map[string]string
 	// index answers every path that is a view of the page; nil without a build.
 	index *file
 }
@@ -50,7 +52,7 @@ type file struct {
 }
 
 func newHandler(built fs.FS) *handler {
-	h := &handler{files: make(map[string]file)}
+	h := &handler{built: built, etags: make(map[string]string)}
 	err := fs.WalkDir(built, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || strings.HasPrefix(entry.Name(), ".") {
 			return err
@@ -59,14 +61,16 @@ func newHandler(built fs.FS) *handler {
 		if err != nil {
 			return err
 		}
-		h.files[name] = newFile(name, content)
+		f := newFile(name, content)
+		if name == "index.html" {
+			h.index = &f
+		} else {
+			h.etags[name] = f.etag
+		}
 		return nil
 	})
 	if err != nil {
 		panic(fmt.Sprintf("read the embedded web UI: %v", err)) // Memory does not fail.
-	}
-	if index, ok := h.files["index.html"]; ok {
-		h.index = &index
 	}
 	return h
 }
@@ -83,21 +87,44 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name := strings.TrimPrefix(path.Clean("/"+r.URL.Path), "/")
-	if f, ok := h.files[name]; ok {
-		serve(w, r, f)
+	if name == "index.html" {
+		name = ""
+	}
+	if etag, ok := h.etags[name]; ok {
+		content, err := fs.ReadFile(h.built, name)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		serve(w, r, file{name: name, content: content, etag: etag})
 		return
 	}
 	switch {
 	case !isView(name):
 		http.NotFound(w, r)
 	case h.index != nil:
-		serve(w, r, *h.index)
+		serve(w, r, indexAt(*h.index, r.URL.Path))
 	case name == "":
 		serve(w, r, newFile("index.html", []byte(placeholder)))
 	default:
 		// The placeholder's links are relative, to work under any route prefix.
 		http.Error(w, "this binary was built without the web UI; see /", http.StatusNotFound)
 	}
+}
+
+// baseTag is what the build leaves for indexAt to fill.
+const baseTag = `<base href="./" />`
+
+// indexAt is the index for the address of a view. Its base element leads back to
+// the root, so that the page's files and APIs are found under any route prefix:
+// ../ for /dashboards/host. The handler need not know the prefix for that.
+func indexAt(index file, urlPath string) file {
+	depth := strings.Count(urlPath, "/") - 1
+	if depth <= 0 {
+		return index
+	}
+	base := fmt.Sprintf(`<base href="%s" />`, strings.Repeat("../", depth))
+	return newFile(index.name, bytes.Replace(index.content, []byte(baseTag), []byte(base), 1))
 }
 
 // isView tells the addresses that the page shows in the browser's bar from
@@ -111,11 +138,20 @@ func isView(name string) bool {
 	return path.Ext(name) == ""
 }
 
+// contentPolicy lets the page load what the binary serves and nothing else. The
+// components write style elements; scripts are files only.
+const contentPolicy = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; " +
+	"img-src 'self' data: blob:; connect-src 'self'; object-src 'none'; base-uri 'self'; " +
+	"form-action 'self'; frame-ancestors 'self'"
+
 func serve(w http.ResponseWriter, r *http.Request, f file) {
 	header := w.Header()
 	header.Set("ETag", f.etag)
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Cache-Control", "no-cache")
+	if header.Get("Content-Security-Policy") == "" { // The web config file may have set its own.
+		header.Set("Content-Security-Policy", contentPolicy)
+	}
 	if strings.HasPrefix(f.name, "assets/") {
 		// The build puts a hash of the content into the names of assets.
 		header.Set("Cache-Control", "public, max-age=31536000, immutable")

@@ -19,7 +19,7 @@ const (
 func build() fstest.MapFS {
 	return fstest.MapFS{
 		".gitkeep":                {},
-		"index.html":              {Data: []byte("<!doctype html><title>hedgewatch</title>")},
+		"index.html":              {Data: []byte(`<!doctype html><base href="./" /><title>hedgewatch</title>`)},
 		"favicon.svg":             {Data: []byte("<svg/>")},
 		"assets/index-a1b2c3.js":  {Data: []byte("console.log(1)")},
 		"assets/index-a1b2c3.css": {Data: []byte("body{}")},
@@ -60,6 +60,37 @@ func TestHandlerServesTheBuiltPage(t *testing.T) {
 				t.Errorf("GET %s (-want +got):\n%s", tt.path, diff)
 			}
 		})
+	}
+}
+
+func TestIndexLeadsBackToTheRoot(t *testing.T) {
+	tests := []struct{ path, want string }{
+		{"/", "./"},
+		{"/index.html", "./"},
+		{"/alerts", "./"},
+		{"/alerts/", "../"},
+		{"/dashboards/host", "../"},
+		{"/dashboards/host/edit/7", "../../../"},
+	}
+	h := newHandler(build())
+	for _, tt := range tests {
+		want := `<base href="` + tt.want + `" />`
+		if r := get(h, tt.path, nil); !strings.Contains(r.Body.String(), want) {
+			t.Errorf("GET %s: got %q, want it to contain %q", tt.path, r.Body, want)
+		}
+	}
+}
+
+func TestContentPolicyKeepsTheConfiguredOne(t *testing.T) {
+	h := newHandler(build())
+	if got := get(h, "/", nil).Header().Get("Content-Security-Policy"); !strings.Contains(got, "script-src 'self';") {
+		t.Errorf("got policy %q, want scripts from here only", got)
+	}
+	w := httptest.NewRecorder()
+	w.Header().Set("Content-Security-Policy", "default-src 'none'")
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	if got := w.Header().Get("Content-Security-Policy"); got != "default-src 'none'" {
+		t.Errorf("got policy %q, want the configured one", got)
 	}
 }
 

@@ -1,0 +1,37 @@
+import { AdminApi } from './admin';
+import { AlertmanagerApi } from './alertmanager';
+import { Connection } from './connection';
+import { HedgewatchApi } from './hedgewatch';
+import { Http } from './http';
+import { NotifyApi } from './notify';
+import { PrometheusApi } from './prometheus';
+import { RulesApi } from './rules';
+
+/** Everything the server offers, one client for each of its APIs. */
+export interface Api {
+  http: Http;
+  connection: Connection;
+  prometheus: PrometheusApi;
+  alertmanager: AlertmanagerApi;
+  hedgewatch: HedgewatchApi;
+  notify: NotifyApi;
+  rules: RulesApi;
+  admin: AdminApi;
+}
+
+export function createApi(root: URL): Api {
+  const connection = new Connection();
+  const http = new Http(root, connection);
+  return {
+    http,
+    connection,
+    prometheus: new PrometheusApi(http),
+    alertmanager: new AlertmanagerApi(http),
+    hedgewatch: new HedgewatchApi(http),
+    notify: new NotifyApi(http),
+    rules: new RulesApi(http),
+    admin: new AdminApi(http),
+  };
+}
+
+export { ApiError, messageOf } from './http';

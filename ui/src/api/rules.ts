@@ -1,0 +1,90 @@
+import * as d from './decode';
+import type { Http } from './http';
+
+const labels = d.map(d.string);
+
+const storedGroup = d.object({
+  name: d.string,
+  version: d.number,
+  updated: d.string,
+  updatedBy: d.withDefault(d.string, ''),
+  message: d.withDefault(d.string, ''),
+  yaml: d.withDefault(d.string, ''),
+});
+/** A rule group that was made in the UI. */
+export type StoredGroup = d.TypeOf<typeof storedGroup>;
+
+const interval = d.object({ active: d.string, from: d.string, to: d.optional(d.string) });
+
+const backtest = d.object({
+  steps: d.number,
+  alerts: d.array(
+    d.object({ labels, intervals: d.array(interval), firingSeconds: d.number, pended: d.number }),
+  ),
+  omitted: d.withDefault(d.number, 0),
+  fired: d.number,
+  firingSeconds: d.number,
+  messages: d.optional(d.object({ total: d.number, byReceiver: d.map(d.number) })),
+  threshold: d.optional(
+    d.object({
+      expr: d.string,
+      op: d.string,
+      value: d.number,
+      quantiles: d.map(d.number),
+      suggestion: d.number,
+    }),
+  ),
+  warnings: d.array(d.string),
+});
+export type Backtest = d.TypeOf<typeof backtest>;
+
+export interface BacktestRequest {
+  expr: string;
+  for: string;
+  keep_firing_for: string;
+  alert: string;
+  labels: Record<string, string>;
+  from: string;
+  to: string;
+  step: string;
+}
+
+const root = 'api/hw/v1';
+const groupPath = (name: string) => `${root}/rules/${encodeURIComponent(name)}`;
+
+/** Rules that were made in the UI, and trials of rules. */
+export class RulesApi {
+  constructor(private readonly http: Http) {}
+
+  async groups(signal?: AbortSignal): Promise<StoredGroup[]> {
+    return this.http.get(`${root}/rules`, d.array(storedGroup), { signal });
+  }
+
+  async group(name: string, signal?: AbortSignal): Promise<StoredGroup> {
+    return this.http.get(groupPath(name), storedGroup, { signal });
+  }
+
+  /** Version is the one that the edit began with, 0 for a new group. */
+  async save(name: string, save: { yaml: string; message: string; version: number }): Promise<StoredGroup> {
+    return this.http.get(groupPath(name), storedGroup, { method: 'PUT', json: save });
+  }
+
+  async delete(name: string): Promise<void> {
+    await this.http.request(groupPath(name), { method: 'DELETE' });
+  }
+
+  async versions(name: string, signal?: AbortSignal): Promise<StoredGroup[]> {
+    return this.http.get(`${groupPath(name)}/versions`, d.array(storedGroup), { signal });
+  }
+
+  async restore(name: string, version: number, current: number): Promise<StoredGroup> {
+    const path = `${groupPath(name)}/versions/${version}/restore`;
+    return this.http.get(path, storedGroup, { method: 'POST', json: { version: current } });
+  }
+
+  /** When a rule would have fired over stored samples. */
+  async backtest(request: BacktestRequest, signal?: AbortSignal): Promise<Backtest> {
+    const options = { method: 'POST', json: request, signal, timeoutMs: 70_000 } as const;
+    return this.http.get(`${root}/backtest`, backtest, options);
+  }
+}

@@ -1,0 +1,12 @@
+import { expect, test } from 'vitest';
+import { translateLink } from './oldLinks';
+
+test.each([
+  ['graph', '?g0.expr=up+%3D%3D+0&g0.tab=1&g1.expr=x', '', 'explore?expr=up+%3D%3D+0&expr=x'],
+  ['graph', '', '', 'explore?'],
+  ['', '', '#/silences/new?filter=%7Ba%3D%22b%20c%22%7D', 'silences?new=a%3D%22b+c%22'],
+  ['', '', '#/silences/new?filter=%7Ba%3D%22b+c%22%7D', 'silences?new=a%3D%22b%2Bc%22'],
+  ['', '', '#/alerts?receiver=x', 'alerts'],
+  ['', '', '#main', undefined],
+  ['dashboards', '?g0.expr=up', '', undefined],
+])('%s%s%s', (path, search, hash, want) => expect(translateLink(path, search, hash)).toBe(want));

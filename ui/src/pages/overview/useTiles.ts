@@ -1,0 +1,105 @@
+import { useQuery } from '@tanstack/react-query';
+import type { QueryAnswer } from '../../api/prometheus';
+import { useApi } from '../../app/context';
+import { parseSample, type Value } from '../../model/frame';
+import { formatText } from '../../units';
+import { historyQuery, judge, knownQuery, nowQuery, tiles, type Level, type TileSpec } from './tiles';
+
+const pollMs = 2000;
+const historyMs = 30_000;
+const historySeconds = 3600;
+const historyStep = 60;
+
+export interface TileState {
+  spec: TileSpec;
+  level: Level;
+  text: string;
+  note: string;
+  /** Seconds since the newest sample behind it. */
+  age?: number;
+  history: Value[];
+}
+
+export interface Tiles {
+  tiles: TileState[];
+  pending: boolean;
+  error: unknown;
+  /** When the numbers were read last. */
+  readAt: number;
+}
+
+/** The tiles that have something to say, kept fresh while the page is seen. */
+export function useTiles(): Tiles {
+  const { prometheus } = useApi();
+  const now = useQuery({
+    queryKey: ['overview', 'now'],
+    queryFn: async ({ signal }) => byTag(await prometheus.query(nowQuery(tiles), undefined, signal)),
+    refetchInterval: pollMs,
+  });
+  const known = useQuery({
+    queryKey: ['overview', 'known'],
+    queryFn: async ({ signal }) => byTag(await prometheus.query(knownQuery(tiles), undefined, signal)),
+    refetchInterval: historyMs,
+  });
+  const history = useQuery({
+    queryKey: ['overview', 'history'],
+    queryFn: async ({ signal }) => {
+      const end = Math.floor(Date.now() / 1000 / historyStep) * historyStep;
+      const range = { expr: historyQuery(tiles), start: end - historySeconds, end, step: historyStep };
+      return histories(await prometheus.queryRange(range, signal), range.start);
+    },
+    refetchInterval: historyMs,
+  });
+  const shown = tiles.filter(
+    ({ id, always }) => always || known.data?.has(`${id} known`) || now.data?.has(`${id} value`),
+  );
+  return {
+    tiles: shown.map((spec) => tileState(spec, now.data ?? new Map<string, number>(), history.data)),
+    pending: now.isPending || known.isPending,
+    error: now.error,
+    readAt: now.dataUpdatedAt,
+  };
+}
+
+function tileState(
+  spec: TileSpec,
+  values: ReadonlyMap<string, number>,
+  past: ReadonlyMap<string, Value[]> | undefined,
+): TileState {
+  const value = values.get(`${spec.id} value`);
+  const age = values.get(`${spec.id} age`);
+  const noteValue = values.get(`${spec.id} note`);
+  const level = judge(spec, value, age);
+  return {
+    spec,
+    level,
+    age,
+    text:
+      value === undefined || Number.isNaN(value) ? 'unknown' : formatText(value, spec.unit, spec.decimals),
+    note:
+      spec.note && noteValue !== undefined && !Number.isNaN(noteValue)
+        ? spec.note.text(noteValue, formatText)
+        : '',
+    history: past?.get(`${spec.id} value`) ?? [],
+  };
+}
+
+function byTag({ data }: QueryAnswer): Map<string, number> {
+  const values = new Map<string, number>();
+  if (data.resultType !== 'vector') return values;
+  for (const { metric, value } of data.result) {
+    if (metric.tile && value) values.set(metric.tile, parseSample(value[1]) ?? NaN);
+  }
+  return values;
+}
+
+function histories({ data }: QueryAnswer, start: number): Map<string, Value[]> {
+  const result = new Map<string, Value[]>();
+  if (data.resultType !== 'matrix') return result;
+  for (const { metric, values = [] } of data.result) {
+    const points = new Array<Value>(historySeconds / historyStep + 1).fill(null);
+    for (const [at, text] of values) points[Math.round((at - start) / historyStep)] = parseSample(text);
+    if (metric.tile) result.set(metric.tile, points);
+  }
+  return result;
+}
