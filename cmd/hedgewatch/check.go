@@ -9,11 +9,12 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/common/promslog"
-	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/hedgewatch/hedgewatch/internal/alerting"
 	"github.com/hedgewatch/hedgewatch/internal/config"
+	"github.com/hedgewatch/hedgewatch/internal/grafana"
+	"github.com/hedgewatch/hedgewatch/internal/ruler"
 )
 
 func addCheck(app *kingpin.Application, commands map[string]command) {
@@ -27,6 +28,7 @@ func addCheck(app *kingpin.Application, commands map[string]command) {
 	}
 	add("config", "Check configuration files, and the files that they name.", "hedgewatch.yml or prometheus.yml", checkConfig)
 	add("rules", "Check rule files.", "rule file", checkRules)
+	add("dashboards", "Check Grafana dashboards: JSON, layout, variables, PromQL.", "dashboard file", checkDashboard)
 }
 
 // checkFiles checks all files and reports everything that is wrong.
@@ -72,7 +74,7 @@ func checkRules(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	groups, errs := rulefmt.Parse(text, false, model.UTF8Validation, parser.NewParser(parser.Options{}), promslog.NewNopLogger())
+	groups, errs := ruler.ParseFile(text, model.UTF8Validation, parser.NewParser(parser.Options{}), promslog.NewNopLogger())
 	for i, err := range errs {
 		errs[i] = fmt.Errorf("%s: %w", path, err)
 	}
@@ -84,4 +86,23 @@ func checkRules(path string) (string, error) {
 		n += len(g.Rules)
 	}
 	return fmt.Sprintf("valid: %d groups, %d rules", len(groups.Groups), n), nil
+}
+
+func checkDashboard(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	problems := grafana.Check(text, parser.NewParser(parser.Options{}))
+	for i, problem := range problems {
+		problems[i] = fmt.Errorf("%s: %w", path, problem)
+	}
+	if err := errors.Join(problems...); err != nil {
+		return "", err
+	}
+	d, err := grafana.Parse(text)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("valid: %d panels, %d queries", len(d.All()), len(d.Expressions())), nil
 }

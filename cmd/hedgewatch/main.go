@@ -33,6 +33,18 @@ func main() {
 // command runs one subcommand and returns the exit code.
 type command func(stdout, stderr io.Writer) int
 
+// addCommands adds every subcommand to app, and returns them by name.
+func addCommands(app *kingpin.Application) map[string]command {
+	commands := map[string]command{}
+	addRun(app, commands)
+	addCheck(app, commands)
+	addAudit(app, commands)
+	addBacktest(app, commands)
+	addTestReceiver(app, commands)
+	addVersion(app, commands)
+	return commands
+}
+
 // execute runs the command line args and returns the exit code.
 func execute(args []string, stdout, stderr io.Writer) int {
 	app := kingpin.New("hedgewatch", "Centralized monitoring for trading platforms: Prometheus, Alertmanager and host metrics in one program.")
@@ -42,11 +54,7 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	exit := -1
 	app.Terminate(func(code int) { exit = code })
 
-	commands := map[string]command{}
-	addRun(app, commands)
-	addCheck(app, commands)
-	addVersion(app, commands)
-
+	commands := addCommands(app)
 	if len(args) == 0 {
 		app.UsageWriter(stderr)
 		app.Usage(nil)

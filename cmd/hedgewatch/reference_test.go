@@ -30,10 +30,7 @@ func TestCommandReference(t *testing.T) {
 
 func commandReference() string {
 	app := kingpin.New("hedgewatch", "")
-	commands := map[string]command{}
-	addRun(app, commands)
-	addCheck(app, commands)
-	addVersion(app, commands)
+	addCommands(app)
 
 	var b strings.Builder
 	b.WriteString("# Commands\n\nGenerated from the program; `hedgewatch COMMAND --help` says the same.\n\n" +
