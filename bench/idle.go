@@ -56,10 +56,7 @@ func (b *bench) startPeers(ctx context.Context, peers *group) error {
 		return err
 	}
 	alerts, err := peers.start(ctx, "alertmanager", "/-/ready", func(address, data string) []string {
-		return []string{
-			b.peer("alertmanager"), "--config.file=" + routes, "--storage.path=" + data,
-			"--web.listen-address=" + address, "--cluster.listen-address=",
-		}
+		return b.alertmanagerArgv(routes, data, address)
 	})
 	if err != nil {
 		return err

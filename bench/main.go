@@ -78,7 +78,7 @@ func (b *bench) say(format string, args ...any) {
 func runRows(ctx context.Context, args []string, stdout io.Writer) error {
 	b := &bench{progress: os.Stderr}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	only := flags.String("run", "", "regular expression of the rows to measure: start, binary, idle, load, queries")
+	only := flags.String("run", "", "regular expression of the names of rows to measure; empty is all")
 	out := flags.String("out", filepath.Join("bench", "out"), "directory for the table")
 	flags.BoolVar(&b.quick, "quick", false, "the short form: under 2 minutes, with less to rely on")
 	flags.StringVar(&b.hedgewatch, "hedgewatch", filepath.Join("bin", "hedgewatch"), "the binary under test")

@@ -18,5 +18,13 @@ func rows() []row {
 		{"idle", "memory and CPU while this host is watched", measureIdle},
 		{"load", "100,000 series at 15 s, both at once", measureLoad},
 		{"queries", "ten queries on the same 24 hours, in turn", measureQueries},
+		{"governor", "requests to the exchange, straight and through proxies", measureGovernor},
+		{"alerts", "from a breach to the POST, and from its end", measureAlerts},
+		{"push", "from a pushed breach to the POST, among 100,000 series", measurePush},
+		{"outage", "from the end of a receiver's outage to the POST", measureOutages},
+		{"crash", "what kill -9 makes the alert path forget", measureCrashes},
+		{"storm", "10,000 alerts at once, to Discord", measureStorm},
+		{"rules", "1,000 rules each second", measureRules},
+		{"commit", "what evaluation on commit adds", measureCommit},
 	}
 }

@@ -1,6 +1,9 @@
 package main
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // A sample is the repetitions of one measurement, in seconds or bytes.
 type sample []float64
@@ -13,6 +16,12 @@ func (s sample) median() float64 {
 	sorted := slices.Sorted(slices.Values(s))
 	n := len(sorted)
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+// percentile is the least repetition that p per cent do not exceed.
+func (s sample) percentile(p float64) float64 {
+	sorted := slices.Sorted(slices.Values(s))
+	return sorted[max(0, int(math.Ceil(p/100*float64(len(s))))-1)]
 }
 
 // last is the n newest.

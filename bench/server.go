@@ -40,7 +40,10 @@ func (b *bench) prometheus() contender {
 		name: "prometheus",
 		tsdb: ".",
 		argv: func(config, data, address string) []string {
-			return []string{b.peer("prometheus"), "--config.file=" + config, "--storage.tsdb.path=" + data, "--web.listen-address=" + address}
+			return []string{
+				b.peer("prometheus"), "--config.file=" + config, "--storage.tsdb.path=" + data, "--web.listen-address=" + address,
+				"--web.enable-remote-write-receiver",
+			}
 		},
 		selfScrape: func(address string) string {
 			return fmt.Sprintf("- job_name: self\n  static_configs: [{targets: [%q]}]\n", address)

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,6 +17,9 @@ func TestMarkdown(t *testing.T) {
 		{what: "ratio, met", unit: milliseconds(), ours: sample{0.0109}, peer: sample{0.01}, mostRatio: 1.1},
 		{what: "ratio, missed", unit: milliseconds(), ours: sample{0.0111}, peer: sample{0.01}, mostRatio: 1.1},
 		{what: "ratio without a peer", unit: milliseconds(), ours: sample{0.01}, mostRatio: 1.1},
+		{what: "tail, missed by the slowest of a hundred", unit: milliseconds(), ours: slices.Concat(slices.Repeat(sample{0.01}, 98), sample{0.03, 0.04}), peer: sample{1, 2}, most: 0.02, tail: true},
+		{what: "none, met", unit: count(), ours: sample{0, 0, 0}, peer: sample{3}, none: true},
+		{what: "none, missed", unit: count(), ours: sample{1}, none: true},
 		{what: "no target", unit: megabytes(), ours: sample{41e6}, peer: sample{40e6}},
 		{what: "row: not measured"},
 	})

@@ -51,6 +51,9 @@ func (w watched) cpuPerMinute() sample {
 	return sample{w.cpu.Seconds() * float64(time.Minute) / float64(w.window)}
 }
 
+// share is of one core.
+func (w watched) share() float64 { return w.cpu.Seconds() / w.window.Seconds() }
+
 // usageOf adds up what processes use.
 func usageOf(members []*child) (total usage, err error) {
 	for _, c := range members {
