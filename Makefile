@@ -16,7 +16,9 @@ export GOFLAGS := $(strip $(shell $(GO) env GOFLAGS) -trimpath -buildvcs=false)
 export PROMTOOL := $(abspath $(BIN)/promtool)
 export AMTOOL := $(abspath $(BIN)/amtool)
 export NODE_EXPORTER := $(abspath $(BIN)/node_exporter)
-# As root nothing keeps a test from its real parts: a skip is a failure.
+# As root nothing keeps a test from its real parts: a skip is a failure. Parts that
+# are services of their own, dockerd and systemd, are used where they are installed,
+# and are required by REALPARTS=all.
 ifeq ($(shell id -u),0)
 export REALPARTS ?= require
 endif
@@ -44,7 +46,7 @@ run: build ## watch this host and hedgewatch itself, on http://127.0.0.1:9090
 ##@ Change it
 
 .PHONY: test
-test: lint test-go test-rules test-examples ## every test; what CI runs
+test: lint test-go test-rules test-examples test-ui ## every test; what CI runs
 
 .PHONY: check
 check: lint $(BIN)/promtool $(BIN)/amtool ## format, lint, fast tests, generated files, go.mod: before a commit
@@ -60,12 +62,19 @@ bench: build peers ## the figures of the README, side by side with the peers
 	$(call stage,benchmarks)
 	$(GO) run ./bench $(BENCH_FLAGS)
 
+.PHONY: faults
+faults: build ## break hedgewatch and its receiver 1,000 times, and look for lost alerts
+	$(call stage,faults)
+	CGO_ENABLED=0 $(GO) test ./faults -run '^TestNothingIsLost$$' -count 1 -v -timeout 2h \
+		-faults 1000 -binary $(abspath bin/hedgewatch) $(FAULTS_FLAGS)
+
 .PHONY: fmt
 fmt: $(BIN)/gofumpt ## format the Go code
 	@$(GO_FILES) | xargs -r $(BIN)/gofumpt -w
 
 .PHONY: generate
 generate: ## rewrite the generated files
+	$(GO) run ./mixin/generate
 	$(GO) test ./internal/archtest -run '^TestDependenciesAreListedWithTheirLicences$$' -update
 
 .PHONY: lint
@@ -97,9 +106,19 @@ test-rules: $(BIN)/promtool
 .PHONY: test-examples
 test-examples: build $(BIN)/promtool $(BIN)/amtool
 	$(call stage,the example configurations)
+	bin/hedgewatch check dashboards mixin/dashboards/*.json
 	bin/hedgewatch check config $(filter-out examples/alertmanager%,$(wildcard examples/*.yml))
 	$(PROMTOOL) check config --syntax-only examples/prometheus*.yml
 	$(AMTOOL) check-config examples/alertmanager*.yml
+
+# The binary holds the page, and a real browser drives both.
+.PHONY: test-ui
+test-ui: build $(BIN)/promtool ## the web UI: types, unit tests, end to end in Chromium
+	$(call stage,web UI: types and unit tests)
+	cd ui && npm run check && npm test
+	$(call stage,web UI: end to end)
+	@tools/need chromium chromium
+	cd ui && HEDGEWATCH_BIN=$(abspath bin/hedgewatch) CHROMIUM="$$(command -v chromium)" npm run e2e
 
 # The page is built only where there is one; without it the binary serves a
 # placeholder, and Go needs no Node.
