@@ -62,6 +62,8 @@ func ending(o Observation) string {
 		return o.Reason
 	case e == nil:
 		return "no end of the process was seen"
+	case e.Unseen:
+		return "it has ended, and nobody saw how"
 	case e.signal() != 0:
 		return fmt.Sprintf("ended by signal %d", e.signal())
 	default:
@@ -114,6 +116,9 @@ func statusTexts(o Observation) []string {
 		add(o.Exit.Message)
 	}
 	add(o.Probe)
+	if ratio, _ := o.CPU.Ratio(); throttled(o) {
+		add(fmt.Sprintf("its CPU limit held it back in %.0f %% of the periods in which it wanted to run", 100*ratio))
+	}
 	return texts
 }
 

@@ -1,9 +1,11 @@
 package services_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"text/tabwriter"
@@ -12,12 +14,13 @@ import (
 	"github.com/hedgewatch/hedgewatch/internal/services"
 )
 
-// reported is a case of testdata/corpus.json.
+// reported is a case of testdata/corpus.json or heldout.json.
 type reported struct {
 	Want       services.Cause    `json:"want"`
 	Link       string            `json:"link"`
 	Platform   services.Platform `json:"platform"`
 	Exit       *int              `json:"exit"`
+	Signal     int               `json:"signal"`
 	ExitReason string            `json:"exitReason"`
 	OOM        bool              `json:"oom"`
 	Reason     string            `json:"reason"`
@@ -32,27 +35,57 @@ func (r reported) observation() services.Observation {
 	if o.Platform = r.Platform; o.Platform == "" {
 		o.Platform = services.Kubernetes
 	}
-	if r.Exit != nil {
-		o.Exit = &services.Exit{Code: *r.Exit, Reason: r.ExitReason, OOM: r.OOM, At: time.Now()}
+	if r.Exit != nil || r.Signal != 0 {
+		o.Exit = &services.Exit{Signal: r.Signal, Reason: r.ExitReason, OOM: r.OOM, At: time.Now()}
+		if r.Exit != nil {
+			o.Exit.Code = *r.Exit
+		}
 	}
 	return o
 }
 
+// The corpus is what the rules were written with. The held-out cases were
+// written down before anybody looked at the rules for them, and tell how the
+// rules do on what they have not seen.
 func TestCorpusOfReportedFailures(t *testing.T) {
-	text, err := os.ReadFile("testdata/corpus.json")
-	if err != nil {
-		t.Fatal(err)
+	seen := map[string]string{}
+	for _, set := range []struct {
+		file  string
+		least int
+	}{{"corpus.json", 60}, {"heldout.json", 40}} {
+		t.Run(set.file, func(t *testing.T) {
+			text, err := os.ReadFile(filepath.Join("testdata", set.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var cases []reported
+			decoder := json.NewDecoder(bytes.NewReader(text))
+			decoder.DisallowUnknownFields()
+			if err := decoder.Decode(&cases); err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range cases {
+				if other := seen[r.Link]; other != "" && other != set.file {
+					t.Errorf("%s is in %s and %s; a case is either seen or held out", r.Link, other, set.file)
+				}
+				seen[r.Link] = set.file
+			}
+			if right := score(t, cases); len(cases) < set.least || right*10 < len(cases)*9 {
+				t.Errorf("got %d of %d right, want nine of ten in at least %d", right, len(cases), set.least)
+			}
+		})
 	}
-	var corpus []reported
-	if err := json.Unmarshal(text, &corpus); err != nil {
-		t.Fatal(err)
-	}
+}
+
+// score diagnoses all cases, logs the confusion table, and returns how many are
+// right.
+func score(t *testing.T, cases []reported) (right int) {
 	causes := []services.Cause{
 		services.Resource, services.Configuration, services.Dependency, services.Image,
 		services.Probe, services.Node, services.Crash, services.Unknown,
 	}
-	confusion, right := map[[2]services.Cause]int{}, 0
-	for _, r := range corpus {
+	confusion := map[[2]services.Cause]int{}
+	for _, r := range cases {
 		got := services.Diagnose(r.observation(), []byte(r.Log))
 		confusion[[2]services.Cause{r.Want, got.Cause}]++
 		if got.Cause == r.Want {
@@ -77,10 +110,8 @@ func TestCorpusOfReportedFailures(t *testing.T) {
 		}
 	}
 	w.Flush()
-	t.Logf("%d of %d right\n%s", right, len(corpus), table.String())
-	if len(corpus) < 60 || right*10 < len(corpus)*9 {
-		t.Errorf("got %d of %d right, want nine of ten in at least 60", right, len(corpus))
-	}
+	t.Logf("%d of %d right\n%s", right, len(cases), table.String())
+	return right
 }
 
 func TestSecretsAreMasked(t *testing.T) {

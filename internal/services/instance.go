@@ -14,12 +14,15 @@ const (
 	maxSteady = 2 * time.Hour
 	// maxExits is how many ends are remembered, more than any window asks for.
 	maxExits = 8
+	// maxHistory and historyWindow bound the ends that are kept to be shown.
+	maxHistory, historyWindow = 32, 24 * time.Hour
 )
 
 // instance is the state machine of one instance.
 type instance struct {
 	Observation
 	exits     []time.Time // Those that nobody wanted, the newest last.
+	history   []End       // The same for longer, to be shown.
 	looping   bool
 	diagnosis Diagnosis
 	restarts  map[Cause]uint64
@@ -61,6 +64,21 @@ func (in *instance) ended(at time.Time) {
 	in.exits = slices.DeleteFunc(append(in.exits, at), func(t time.Time) bool { return at.Sub(t) > slowWindow })
 	if len(in.exits) > maxExits {
 		in.exits = slices.Delete(in.exits, 0, len(in.exits)-maxExits)
+	}
+	end := End{At: at, Unseen: true}
+	if e := in.Exit; e != nil && (e.At.IsZero() || e.At.Equal(at)) {
+		end = End{At: at, Code: e.Code, Signal: e.signal(), Unseen: e.Unseen}
+	}
+	in.history = slices.DeleteFunc(append(in.history, end), func(e End) bool { return at.Sub(e.At) > historyWindow })
+	if len(in.history) > maxHistory {
+		in.history = slices.Delete(in.history, 0, len(in.history)-maxHistory)
+	}
+}
+
+// explain notes the cause of the ends that have none yet.
+func (in *instance) explain(c Cause) {
+	for i := len(in.history) - 1; i >= 0 && in.history[i].Cause == ""; i-- {
+		in.history[i].Cause = c
 	}
 }
 
@@ -195,6 +213,14 @@ func (in *instance) down(now time.Time) bool {
 		return in.NodeLost || in.looping || n > 0 && now.Sub(in.exits[n-1]) < time.Minute
 	}
 	return false
+}
+
+// throttled is the share of time in which a CPU limit held the instance back.
+func (in *instance) throttled() *float64 {
+	if ratio, ok := in.CPU.Ratio(); ok {
+		return &ratio
+	}
+	return nil
 }
 
 // unexplained reports whether something has happened that has no cause yet.

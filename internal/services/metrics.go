@@ -15,6 +15,7 @@ type collector struct {
 	s *Services
 
 	restarts, backoff, next, exit, state, incident *prometheus.Desc
+	throttled                                      *prometheus.Desc
 	kubeRestarts, kubeWaiting, kubeLast, kubePhase *prometheus.Desc
 	up, instances, dropped, untold                 *prometheus.Desc
 }
@@ -29,13 +30,14 @@ func newCollector(s *Services) *collector {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	return &collector{
-		s:        s,
-		restarts: desc("hedgewatch_service_restarts_total", "Ends of the process that nobody wanted, by cause, since the watcher first saw it.", with(instance, "cause")),
-		backoff:  desc("hedgewatch_service_backoff", "1 while the next start is delayed because of earlier ends.", instance),
-		next:     desc("hedgewatch_service_next_restart_timestamp_seconds", "When the next start is due.", instance),
-		exit:     desc("hedgewatch_service_last_exit_info", "1, with the cause and the code of the last end.", with(instance, "cause", "code")),
-		state:    desc("hedgewatch_service_state", "1 for the state that an instance is in.", with(instance, "state")),
-		incident: desc("hedgewatch_service_incident", "1 for an incident that is open; told is no until it was raised.", []string{"platform", "namespace", "service", "container", "told"}),
+		s:         s,
+		restarts:  desc("hedgewatch_service_restarts_total", "Ends of the process that nobody wanted, by cause, since the watcher first saw it.", with(instance, "cause")),
+		backoff:   desc("hedgewatch_service_backoff", "1 while the next start is delayed because of earlier ends.", instance),
+		next:      desc("hedgewatch_service_next_restart_timestamp_seconds", "When the next start is due.", instance),
+		exit:      desc("hedgewatch_service_last_exit_info", "1, with the cause and the code of the last end.", with(instance, "cause", "code")),
+		state:     desc("hedgewatch_service_state", "1 for the state that an instance is in.", with(instance, "state")),
+		throttled: desc("hedgewatch_service_cpu_throttled_ratio", "Share of the last minutes in which a CPU limit held the instance back.", instance),
+		incident:  desc("hedgewatch_service_incident", "1 for an incident that is open; told is no until it was raised.", []string{"platform", "namespace", "service", "container", "told"}),
 
 		kubeRestarts: desc("kube_pod_container_status_restarts_total", "The number of container restarts per container.", container),
 		kubeWaiting:  desc("kube_pod_container_status_waiting_reason", "Describes the reason the container is currently in waiting state.", with(container, "reason")),
@@ -53,7 +55,7 @@ func newCollector(s *Services) *collector {
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		c.restarts, c.backoff, c.next, c.exit, c.state, c.incident, c.kubeRestarts, c.kubeWaiting, c.kubeLast,
-		c.kubePhase, c.up, c.instances, c.dropped, c.untold,
+		c.kubePhase, c.throttled, c.up, c.instances, c.dropped, c.untold,
 	} {
 		ch <- d
 	}
@@ -109,7 +111,10 @@ func (c *collector) gather(now time.Time) []prometheus.Metric {
 				add(c.next, gauge, float64(in.NextRestart.UnixMilli())/1000, labels...)
 			}
 			if in.Exit != nil && in.diagnosis.Cause != "" {
-				add(c.exit, gauge, 1, append(labels, string(in.diagnosis.Cause), strconv.Itoa(in.Exit.Code))...)
+				add(c.exit, gauge, 1, append(labels, string(in.diagnosis.Cause), code(in.Exit))...)
+			}
+			if ratio := in.throttled(); ratio != nil {
+				add(c.throttled, gauge, *ratio, labels...)
 			}
 			if in.Platform != Kubernetes {
 				continue
@@ -127,6 +132,14 @@ func (c *collector) gather(now time.Time) []prometheus.Metric {
 		}
 	}
 	return metrics
+}
+
+// code is the exit's code as a label.
+func code(e *Exit) string {
+	if e.Unseen {
+		return "unknown"
+	}
+	return strconv.Itoa(e.Code)
 }
 
 func number(b bool) float64 {

@@ -10,6 +10,9 @@ const (
 	Kubernetes Platform = "kubernetes"
 	Systemd    Platform = "systemd"
 	Docker     Platform = "docker"
+	// Process is nobody: groups of processes that are started by hand, a script
+	// or a supervisor without a watcher.
+	Process Platform = "process"
 )
 
 // ServiceKey names a service. Its instances share an incident.
@@ -81,8 +84,33 @@ type Observation struct {
 	NodeLost bool
 	// MemoryLimit in bytes, 0 if there is none.
 	MemoryLimit int64
+	// CPU says how its CPU limit has held it back; nil if there is no limit or
+	// nobody can tell.
+	CPU *Throttling
 	// Phase is that of a pod, set for one of its containers.
 	Phase string
+}
+
+// Throttling is a stretch of time that ends with the observation, or with the
+// process if it has ended since.
+type Throttling struct {
+	// Periods are those of the scheduler in which the instance wanted to run, 100
+	// ms each as a rule, and Throttled those of them in which it had to stop
+	// because its limit was used up; cgroup's cpu.stat, nr_periods and
+	// nr_throttled.
+	Periods, Throttled uint64
+}
+
+// minPeriods is how many periods say something: ten seconds of work.
+const minPeriods = 100
+
+// Ratio is the share of periods that were cut short, false if there were too few
+// to tell.
+func (t *Throttling) Ratio() (float64, bool) {
+	if t == nil || t.Periods < minPeriods {
+		return 0, false
+	}
+	return float64(min(t.Throttled, t.Periods)) / float64(t.Periods), true
 }
 
 // Exit is one end of a process.
@@ -94,6 +122,8 @@ type Exit struct {
 	Message string
 	// OOM says that the kernel ended it for its memory.
 	OOM bool
+	// Unseen says that nobody saw how it ended: Code and Signal say nothing.
+	Unseen bool
 	// Wanted says that somebody stopped it.
 	Wanted    bool
 	StartedAt time.Time

@@ -52,6 +52,7 @@ var certain = []statusRule{
 		return o.Platform == Systemd && o.Exit != nil && o.Exit.Signal == 0 && o.Exit.Code >= 200 && o.Exit.Code <= 245
 	}},
 	{Configuration, "systemd could not prepare the start; a file that the unit names may be missing", exitReason("resources", "protocol")},
+	{Resource, "its CPU limit held it back until its watchdog gave up", both(throttled, exitReason("watchdog"))},
 	{Probe, "it did not notify its watchdog in time", exitReason("watchdog")},
 }
 
@@ -59,7 +60,8 @@ var certain = []statusRule{
 // before how it ended: an exception for lack of memory aborts, like others.
 var exhausted = []logRule{
 	rule(Resource, "it ran out of memory", `OutOfMemoryError|JavaScript heap out of memory|Reached heap limit|std::bad_alloc|\bMemoryError\b|`+
-		`runtime: out of memory|cannot allocate memory|Out of memory: Kill|Memory cgroup out of memory|memory allocation of \d+ bytes failed|OOM command not allowed`),
+		`runtime: out of memory|Out of memory: Kill|Memory cgroup out of memory|memory allocation of \d+ bytes failed|OOM command not allowed|\bENOMEM\b|`+
+		`(?i:(?:cannot|can't|could not|unable to|failed to) (?:re)?allocate\b.{0,40}\b(?:memory|bytes|heap))`),
 	rule(Resource, "the disk is full", `(?i)no space left on device|\bENOSPC\b|disk quota exceeded|disk is full`),
 	rule(Resource, "it ran out of files or processes", `(?i)too many open files|\bEMFILE\b|\bENFILE\b|unable to create (?:new )?native thread|`+
 		`pthread_create failed|fork: retry|cannot fork|resource temporarily unavailable.*(?:fork|thread)|can't start new thread`),
@@ -79,7 +81,7 @@ var said = []logRule{
 		`(?i:segmentation fault|core dumped|stack smashing|double free|heap corruption)|Assertion .* failed|AssertionError|`+
 		`NullPointerException|IndexOutOfBounds|ArrayIndexOutOf|ClassCastException|StackOverflowError|NullReferenceException|`+
 		`ZeroDivisionError|AttributeError:|IndexError:|TypeError:|ReferenceError:|RangeError:|UnboundLocalError|NameError:|`+
-		`thread '.*' panicked at|attempt to subtract with overflow|called .Option::unwrap`),
+		`thread '.*' panicked|attempt to subtract with overflow|called .Option::unwrap`),
 	rule(Configuration, "it does not accept its configuration", `(?i)yaml: |cannot unmarshal|unmarshal(?:ling)? error|not found in type|unknown field|`+
 		`toml: |yaml\.(?:scanner|parser|constructor)|TOMLDecodeError|JSONDecodeError|`+
 		`(?:error|failed|fail|cannot|can't|could not|couldn't|unable|invalid|bad|missing|malformed)\b.{0,60}\b(?:config(?:uration)?|settings|properties|\.ya?ml|\.toml|\.ini|\.conf|\.env)\b|`+
@@ -94,18 +96,23 @@ var said = []logRule{
 	rule(Configuration, "its credentials or certificates are refused", `(?i)password authentication failed|access denied for user|authentication fail(?:ed|ure)|`+
 		`invalid (?:credentials|api[- ]?key|username|password)|NOAUTH|WRONGPASS|(?:role|database) "[^"]*" does not exist|unknown database|`+
 		`x509: |certificate (?:has expired|verify failed|is not valid)|tls: (?:failed to verify|bad certificate)|`+
-		`code"?:\s*-20(?:14|15)\b|no pg_hba.conf entry`),
+		`code"?:\s*-20(?:14|15)\b|no pg_hba.conf entry|\baccess[ _-]?refused|\b(?:login|logon) (?:was )?(?:refused|failed|incorrect|denied)|\b401 unauthorized|\b403 forbidden`),
+	rule(Configuration, "the data that it finds is not its own, or of another version", `(?i)\b(?:wrong|incorrect|invalid|bad) (?:ownership|permissions|owner)|permissions should be|has group or world access|`+
+		`\b(?:files?|data|database|schema|format|version|volume)\b.{0,80}\b(?:incompatible|not compatible)\b|\b(?:incompatible|unsupported) (?:\w+ )?(?:version|format|schema)\b|`+
+		`\b(?:data|schema|database)\b.{0,40}\b(?:is|was) (?:newer|older|created by|written by|initialized by)\b`),
 	rule(Configuration, "a file, program or module that it needs is not there or not allowed", `(?i)exec format error|exec user process caused|executable file not found|`+
 		`command not found|: not found$|cannot execute|cannot find module|ModuleNotFoundError|ImportError: |NoClassDefFoundError|ClassNotFoundException|`+
 		`could not find or load main class|error while loading shared libraries|unable to access jarfile|no such file or directory|`+
 		`FileNotFoundError|FileNotFoundException|permission denied|PermissionError|\bEACCES\b|operation not permitted|read-only file system`),
 	rule(Configuration, "its address is taken by another process", `(?i)address already in use|\bEADDRINUSE\b|port \d+ (?:is )?(?:already )?(?:in use|allocated)|only one usage of each socket`),
+	rule(Dependency, "what it asks refuses it, because it is asked too often", `(?i)too many requests|rate[ -]?limit(?:ed|s)? (?:exceeded|reached|hit)|rate limited|`+
+		`\b(?:418|429) (?:client error|i'm a teapot|too many)|\b(?:status|code|http)[ =:]{1,3}(?:418|429)\b|\bip (?:address )?(?:is )?banned|request weight`),
 	rule(Dependency, "what it needs does not answer", `(?i)connection refused|\bECONNREFUSED\b|connection timed out|\bETIMEDOUT\b|i/o timeout|no route to host|\bEHOSTUNREACH\b|`+
 		`network is unreachable|connection reset|\bECONNRESET\b|broken pipe|context deadline exceeded|deadline exceeded|TimeoutException|TimeoutError|timed out|`+
 		`(?:could not|cannot|can't|couldn't|unable to|failed to|error while) (?:connect|connecting|reach|contact|ping|open database|getting broker)|connect(?:ion)?(?: \w+)? failed|connection error|`+
 		`ConnectionError|ConnectException|OperationalError|ServerSelectionError|MongoNetworkError|NoBrokersAvailable|brokers? (?:may |is |are )?(?:not|un)\s?(?:be )?available|`+
 		`brokers? (?:are )?down|found only \d+|LEADER_NOT_AVAILABLE|communications link failure|server closed the connection|upstream .*(?:unavailable|refused)|\b50[234] (?:bad gateway|service unavailable|gateway time)|`+
-		`giving up after \d+ (?:attempts|retries)|retries exceeded|not reachable|unreachable|session timed out`),
+		`\b50[0234] server error|giving up after \d+ (?:attempts|retries)|retries exceeded|not reachable|unreachable|session timed out`),
 	rule(Dependency, "a name that it needs is not resolved", `(?i)no such host|\bENOTFOUND\b|\bEAI_AGAIN\b|getaddrinfo|temporary failure in name resolution|`+
 		`name or service not known|UnknownHostException|could not (?:resolve|translate) host|host not found in upstream|server misbehaving|nodename nor servname`),
 	rule(Dependency, "what it needs is not ready for it", `(?i)database system is (?:starting up|shutting down|in recovery)|too many (?:connections|clients)|waiting for .{1,60}(?:ready|available|come up)|`+
@@ -114,6 +121,8 @@ var said = []logRule{
 
 // likely is what the end of the process suggests where the log is silent.
 var likely = []statusRule{
+	{Resource, "its CPU limit held it back until its probe failed", both(throttled, func(o Observation) bool { return o.Probe != "" })},
+	{Resource, "its CPU limit held it back until its start or stop took too long", both(throttled, exitReason("timeout"))},
 	{Probe, "its probe failed, and it was restarted for that", func(o Observation) bool { return o.Probe != "" }},
 	{Probe, "its start or stop took too long", exitReason("timeout")},
 	{Crash, "it aborted", signalled(6)},
@@ -145,6 +154,17 @@ func message(pattern string) func(Observation) bool {
 	return func(o Observation) bool {
 		return p.MatchString(o.Message) || o.Exit != nil && o.Exit.Reason == "StartFailed" && p.MatchString(o.Exit.Message)
 	}
+}
+
+// throttled is half of the time, the share from which a program that answers in
+// time without a limit misses deadlines of a few times that.
+func throttled(o Observation) bool {
+	ratio, ok := o.CPU.Ratio()
+	return ok && ratio >= 0.5
+}
+
+func both(a, b func(Observation) bool) func(Observation) bool {
+	return func(o Observation) bool { return a(o) && b(o) }
 }
 
 func exitReason(reasons ...string) func(Observation) bool {

@@ -136,6 +136,7 @@ func (s *Services) diagnose(ctx context.Context, svc *service, key Key) {
 		d = in.diagnosis // Without its log this end looks like the one before.
 	}
 	in.diagnosis = d
+	in.explain(d.Cause)
 	if in.undiagnosed > 0 {
 		if in.restarts == nil {
 			in.restarts = map[Cause]uint64{}

@@ -20,21 +20,39 @@ type Status struct {
 	Since     time.Time   `json:"since,omitzero"`
 	Restarts  int         `json:"restarts"`
 	Ends      []time.Time `json:"ends,omitempty"`
+	// History are the ends of the last day that nobody wanted, the newest last.
+	History []End `json:"history,omitempty"`
 	// NextRestart is when the platform tries again.
 	NextRestart time.Time  `json:"nextRestart,omitzero"`
 	LastExit    *LastExit  `json:"lastExit,omitempty"`
 	Diagnosis   *Diagnosis `json:"diagnosis,omitempty"`
 	LastChange  string     `json:"lastChange,omitempty"`
 	MemoryLimit int64      `json:"memoryLimitBytes,omitempty"`
-	Reason      string     `json:"reason,omitempty"`
+	// CPUThrottled is the share of its last minutes in which a CPU limit held it
+	// back, 0 to 1; left out where there is no limit or nobody can tell.
+	CPUThrottled *float64 `json:"cpuThrottledRatio,omitempty"`
+	Reason       string   `json:"reason,omitempty"`
+}
+
+// End is one end of an instance's process.
+type End struct {
+	At time.Time `json:"at"`
+	// Code and Signal are how it ended, unless Unseen.
+	Code   int  `json:"code"`
+	Signal int  `json:"signal,omitempty"`
+	Unseen bool `json:"unseen,omitempty"`
+	// Cause is empty until it is found.
+	Cause Cause `json:"cause,omitempty"`
 }
 
 // LastExit is the last end of an instance's process.
 type LastExit struct {
-	Code   int       `json:"code"`
-	Signal int       `json:"signal,omitempty"`
-	Reason string    `json:"reason,omitempty"`
-	OOM    bool      `json:"oom,omitempty"`
+	Code   int    `json:"code"`
+	Signal int    `json:"signal,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	OOM    bool   `json:"oom,omitempty"`
+	// Unseen says that nobody saw how it ended; Code and Signal say nothing.
+	Unseen bool      `json:"unseen,omitempty"`
 	Wanted bool      `json:"wanted,omitempty"`
 	At     time.Time `json:"at,omitzero"`
 }
@@ -89,14 +107,14 @@ func (s *Services) Overview() Overview {
 func (s *Services) status(svc *service, in *instance, now time.Time) Status {
 	st := Status{
 		Key: in.Key, State: in.state(), Critical: in.Critical || s.config.critical(in.Service), Failing: in.looping,
-		Node: in.Node, Image: in.Image, Since: in.Since, Restarts: in.Restarts, Ends: slices.Clone(in.exits),
-		LastChange: svc.lastChange(now), MemoryLimit: in.MemoryLimit, Reason: in.Reason,
+		Node: in.Node, Image: in.Image, Since: in.Since, Restarts: in.Restarts, Ends: slices.Clone(in.exits), History: slices.Clone(in.history),
+		LastChange: svc.lastChange(now), MemoryLimit: in.MemoryLimit, Reason: in.Reason, CPUThrottled: in.throttled(),
 	}
 	if in.NextRestart.After(now) {
 		st.NextRestart = in.NextRestart
 	}
 	if e := in.Exit; e != nil {
-		st.LastExit = &LastExit{Code: e.Code, Signal: e.signal(), Reason: e.Reason, OOM: e.OOM, Wanted: e.Wanted, At: e.At}
+		st.LastExit = &LastExit{Code: e.Code, Signal: e.signal(), Reason: e.Reason, OOM: e.OOM, Unseen: e.Unseen, Wanted: e.Wanted, At: e.At}
 	}
 	if in.diagnosis.Cause != "" {
 		d := in.diagnosis
