@@ -105,7 +105,7 @@ func (w *watch) pastFindings(ctx context.Context, list []progress, low, high tim
 		if !fresh && from.Before(p.From) {
 			from = p.From
 		}
-		if err := w.rows.Klines(ctx, p.Series, from, to, check.Add); err != nil {
+		if err := check.Read(ctx, w.rows, from, to); err != nil {
 			return nil, nil, err
 		}
 		if check.rows == 0 && fresh {

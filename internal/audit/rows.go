@@ -90,15 +90,19 @@ func checkOne(ctx context.Context, rows Rows, list []Series, i int, o Options) (
 	}
 	check.LateAfter = o.LateAfter
 	crosses := crossChecks(ctx, rows, list, s, o)
-	err = rows.Klines(ctx, s, o.From, o.To, func(k *Kline, wrongUnit bool) {
-		check.Add(k, wrongUnit)
-		if k.Broken != "" {
-			return // The longer bar cannot be made.
-		}
-		for _, c := range crosses {
-			c.Add(k)
-		}
-	})
+	if len(crosses) == 0 {
+		err = check.Read(ctx, rows, o.From, o.To)
+	} else {
+		err = rows.Klines(ctx, s, o.From, o.To, func(k *Kline, wrongUnit bool) {
+			check.Add(k, wrongUnit)
+			if k.Broken != "" {
+				return // The longer bar cannot be made.
+			}
+			for _, c := range crosses {
+				c.Add(k)
+			}
+		})
+	}
 	if err != nil {
 		check.Unread(o.From, o.To, err)
 		return check.Result(o.From, o.To), nil

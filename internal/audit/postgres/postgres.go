@@ -82,7 +82,9 @@ type DB struct {
 	// cuts counts connections that broke. Those that are older than the last cut
 	// are made anew: what cuts one connection cuts all.
 	cuts atomic.Int64
-	name string
+	// version is that of the server, as 150004 for 15.4; 0 if it does not say.
+	version atomic.Int64
+	name    string
 }
 
 type slot struct {
@@ -167,6 +169,7 @@ func (db *DB) with(ctx context.Context, do func(ctx context.Context, conn *pgx.C
 			return db.explain(err)
 		}
 		s.cuts = cuts
+		db.version.Store(versionOf(s.conn.PgConn().ParameterStatus("server_version")))
 	}
 	start := time.Now()
 	err := do(limited, s.conn)
@@ -176,6 +179,15 @@ func (db *DB) with(ctx context.Context, do func(ctx context.Context, conn *pgx.C
 	busy := time.Since(start)
 	rest(ctx, time.Duration(float64(busy)*(1-db.share)/db.share))
 	return db.explain(err)
+}
+
+// versionOf reads `15.4 (Debian 15.4-1)`; before version 10 it is not needed.
+func versionOf(text string) int64 {
+	var major, minor int64
+	if n, _ := fmt.Sscanf(text, "%d.%d", &major, &minor); n == 0 {
+		return 0
+	}
+	return major*10_000 + minor
 }
 
 func rest(ctx context.Context, d time.Duration) {

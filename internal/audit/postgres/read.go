@@ -21,14 +21,7 @@ func (t *Table) Klines(ctx context.Context, s audit.Series, from, to time.Time, 
 	if err != nil {
 		return err
 	}
-	parse := func(raw [][]byte) (k audit.Kline) {
-		for i, set := range setters {
-			if err := set(&k, raw[i]); err != nil && k.Broken == "" {
-				k.Broken = t.columns[t.fields[i]].name + " " + err.Error()
-			}
-		}
-		return k
-	}
+	parse := t.klineParser(setters)
 	strays, err := strayRows(ctx, t, s, from, to, parse, func(k *audit.Kline) *int64 { return &k.OpenTime })
 	if err != nil {
 		return err
@@ -48,6 +41,17 @@ func (t *Table) Klines(ctx context.Context, s audit.Series, from, to time.Time, 
 		}
 	}
 	return err
+}
+
+func (t *Table) klineParser(setters []setter[audit.Kline]) func(raw [][]byte) audit.Kline {
+	return func(raw [][]byte) (k audit.Kline) {
+		for i, set := range setters {
+			if err := set(&k, raw[i]); err != nil && k.Broken == "" {
+				k.Broken = t.columns[t.fields[i]].name + " " + err.Error()
+			}
+		}
+		return k
+	}
 }
 
 // Entries implements [audit.Rows].
@@ -92,12 +96,7 @@ func (t *Table) Entries(ctx context.Context, s audit.Series, from, to time.Time,
 // leaves out as many rows as were seen of it: rows may share a time.
 func (t *Table) pages(ctx context.Context, s audit.Series, from, to time.Time, each func(raw [][]byte, at int64)) error {
 	sql, args := t.pageSQL(s)
-	if from.Before(dawn) {
-		from = dawn
-	}
-	if to.IsZero() || to.After(dusk) {
-		to = dusk
-	}
+	from, to = bounds(from, to)
 	timeAt := slices.Index(t.fields, t.shape.time)
 	oid := t.columns[t.shape.time].oid
 	seen := 0 // rows of the time from

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/hedgewatch/hedgewatch/internal/audit"
 )
@@ -35,6 +36,8 @@ type Table struct {
 	columns map[string]column
 	fields  []string // as they are selected
 	unit    audit.Unit
+	// chunk and piece are those of [audit.Extent].
+	chunk, piece int64
 }
 
 type column struct {
@@ -53,7 +56,7 @@ func (db *DB) Table(ctx context.Context, m Mapping, origin audit.Series) (*Table
 		return nil, err
 	}
 	origin.Dataset = m.Dataset
-	t := &Table{db: db, mapping: m, shape: shape, origin: origin}
+	t := &Table{db: db, mapping: m, shape: shape, origin: origin, chunk: digestBars, piece: pieceBars}
 	err = db.with(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		if err := t.readColumns(ctx, conn); err != nil {
 			return err
@@ -120,9 +123,9 @@ func (t *Table) quoted(field string) string { return pgx.Identifier{t.columns[fi
 // findUnit tells the unit of times that are numbers from the rows themselves.
 func (t *Table) findUnit(ctx context.Context, conn *pgx.Conn) error {
 	c := t.columns[t.shape.time]
-	switch c.typ {
-	case "bigint", "integer":
-	case "timestamp with time zone", "timestamp without time zone", "date":
+	switch {
+	case c.oid == pgtype.Int8OID || c.oid == pgtype.Int4OID:
+	case isClock(c.oid): // Of any precision: many frameworks make timestamp(0).
 		return nil
 	default:
 		return fmt.Errorf("table %s: column %s is %s, which has no order of time; use a timestamp, or a bigint in s, ms or µs", t.mapping.Table, c.name, c.typ)
