@@ -27,7 +27,7 @@ type auditFlags struct {
 func addAudit(app *kingpin.Application, commands map[string]command) {
 	var f auditFlags
 	cmd := app.Command("audit", "Check stored exchange data once: complete, in order, possible. Exit code 1: something is missing or wrong by the platform's fault, or could not be checked.")
-	cmd.Flag("source", "Files or directories with klines, named SYMBOL-INTERVAL[-YYYY-MM[-DD]].csv, .csv.gz or .zip; or a database, postgres://user@host/name. May be repeated for files; read several symbols together, to tell a halt of the exchange from a loss.").
+	cmd.Flag("source", "Files or directories with klines, named SYMBOL-INTERVAL[-YYYY-MM[-DD]].csv, .csv.gz or .zip; or a database, postgres://user@host/name; or a server in front of another one, http://host/path, with --dataset. May be repeated for files; read several symbols together, to tell a halt of the exchange from a loss.").
 		Required().PlaceHolder("<path>").StringsVar(&f.sources)
 	cmd.Flag("market", "The exchange's market, for the report: spot, usdm or coinm.").Default("spot").EnumVar(&f.market, "spot", "usdm", "coinm")
 	cmd.Flag("from", "Beginning of the time in which all rows should be there, as 2023-03-24 or RFC 3339. Default: the first row.").PlaceHolder("<time>").StringVar(&f.from)
@@ -51,7 +51,14 @@ func runAudit(f auditFlags, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	var report audit.Report
-	if isDatabase(f.sources[0]) {
+	if isServer(f.sources[0]) {
+		var err error
+		options := audit.Options{From: from, To: to, LateAfter: f.database.lateAfter}
+		if report, err = f.database.auditServer(ctx, f.sources[0], f.market, options); err != nil {
+			printErrors(stderr, err)
+			return exitBad
+		}
+	} else if isDatabase(f.sources[0]) {
 		db, err := f.database.open(f.sources[0])
 		if err != nil {
 			printErrors(stderr, err)

@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/hedgewatch/hedgewatch/internal/audit"
+	"github.com/hedgewatch/hedgewatch/internal/audit/httpsource"
 	"github.com/hedgewatch/hedgewatch/internal/audit/postgres"
 )
 
@@ -28,15 +29,15 @@ type databaseFlags struct {
 func (f *databaseFlags) add(cmd *kingpin.CmdClause) {
 	f.mapping.Columns = map[string]string{}
 	cmd.Flag("discover", "Of a database: propose which tables hold exchange data and how to read them, and end.").BoolVar(&f.discover)
-	cmd.Flag("table", "Of a database: the table to read. Default: all that --discover proposes.").PlaceHolder("<name>").StringVar(&f.mapping.Table)
+	cmd.Flag("table", "Of a database or server: the table to read. Default: all that --discover proposes.").PlaceHolder("<name>").StringVar(&f.mapping.Table)
 	cmd.Flag("preset", "Of a database: the shape of the table: ts_user_trades, ts_future_incomes or klines.").PlaceHolder("<name>").StringVar(&f.mapping.Preset)
-	cmd.Flag("dataset", "Of a table without a preset: klines, trades, aggTrades, userTrades or incomes.").PlaceHolder("<name>").StringVar(&f.mapping.Dataset)
+	cmd.Flag("dataset", "Of a server, or a table without a preset: klines, trades, aggTrades, userTrades or incomes.").PlaceHolder("<name>").StringVar(&f.mapping.Dataset)
 	cmd.Flag("column", "Of a table: the column of a field, as open_time=ts. May be repeated.").PlaceHolder("<field=column>").StringMapVar(&f.mapping.Columns)
 	cmd.Flag("symbol", "Of a table: the symbol of all its rows, if no column says.").PlaceHolder("<symbol>").StringVar(&f.mapping.Symbol)
 	cmd.Flag("interval", "Of a table: the interval of all its rows, if no column says.").PlaceHolder("<interval>").StringVar(&f.interval)
 	cmd.Flag("account", "Of a table: the account of all its rows, if no column says.").PlaceHolder("<name>").StringVar(&f.mapping.Account)
 	cmd.Flag("share", "Of a database: the share of the time of two of its processes that reading may take.").Default("0.5").FloatVar(&f.share)
-	cmd.Flag("timeout", "Of a database: what one query may take.").Default("30s").DurationVar(&f.timeout)
+	cmd.Flag("timeout", "Of a database or server: what one query may take.").Default("30s").DurationVar(&f.timeout)
 	cmd.Flag("late-after", "Of a table with created_at: how late a row may be stored. Default: is not looked at.").PlaceHolder("<duration>").DurationVar(&f.lateAfter)
 }
 
@@ -45,13 +46,17 @@ func isDatabase(source string) bool {
 }
 
 func (f *databaseFlags) check(sources []string) error {
-	database := false
+	database, server := false, false
 	for _, s := range sources {
-		database = database || isDatabase(s)
+		database, server = database || isDatabase(s), server || isServer(s)
 	}
 	switch {
-	case database && len(sources) > 1:
-		return errors.New("--source: one database at a time, and not together with files")
+	case (database || server) && len(sources) > 1:
+		return errors.New("--source: one database or server at a time, and not together with files")
+	case server && (f.discover || f.mapping.Preset != "" || len(f.mapping.Columns) > 0):
+		return errors.New("--discover, --preset and --column are for a database; a server names its columns itself")
+	case server:
+		return httpsource.Mapping{Dataset: f.mapping.Dataset, Table: f.mapping.Table}.Validate()
 	case !database && (f.discover || f.mapping.Table != "" || f.mapping.Preset != ""):
 		return errors.New("--discover, --table and --preset need --source postgres://")
 	}

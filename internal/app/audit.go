@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"path/filepath"
 	"reflect"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/hedgewatch/hedgewatch/internal/api"
 	"github.com/hedgewatch/hedgewatch/internal/audit"
+	"github.com/hedgewatch/hedgewatch/internal/audit/httpsource"
 	"github.com/hedgewatch/hedgewatch/internal/audit/postgres"
 	"github.com/hedgewatch/hedgewatch/internal/binance"
 	"github.com/hedgewatch/hedgewatch/internal/config"
@@ -23,30 +23,19 @@ func (a *App) buildAudit(cfg *config.Config) (err error) {
 	if len(cfg.Audit.Datasets) == 0 {
 		return nil
 	}
-	databases := map[string]*postgres.DB{}
-	for _, s := range cfg.Audit.Sources {
-		if databases[s.Name], err = postgres.Open(*s.Postgres); err != nil {
-			return fmt.Errorf("audit.sources: %s: %w", s.Name, err)
-		}
+	sources, err := openSources(cfg.Audit)
+	if err != nil {
+		return err
 	}
-	a.closeAudit = func() {
-		for _, db := range databases {
-			db.Close()
-		}
-	}
+	a.closeAudit = sources.close
 	a.audit, err = audit.New(cfg.Audit.Auditor(), audit.Deps{
 		Logger:     a.logger.With("component", "audit"),
 		Registerer: a.reg,
 		Dir:        filepath.Join(a.opts.StoragePath, "audit"),
 		Open: func(ctx context.Context, i int) (audit.Rows, error) {
-			d := cfg.Audit.Datasets[i]
-			table, err := databases[d.Source].Table(ctx, d.Mapping, audit.Series{Source: d.Source, Market: d.Market})
-			if err != nil {
-				return nil, err // Not a nil *Table in an interface.
-			}
-			return table, nil
+			return sources.table(ctx, cfg.Audit.Datasets[i])
 		},
-		Transport: &http.Transport{MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute, TLSHandshakeTimeout: 10 * time.Second},
+		Transport: a.auditTransport(cfg),
 		BaseURL:   exchangeURL(cfg),
 		Raise:     a.raiseFinding,
 		Clear: func(ctx context.Context, key string) error {
@@ -60,31 +49,76 @@ func (a *App) buildAudit(cfg *config.Config) (err error) {
 	return err
 }
 
-// exchangeURL sends requests through the governor if there is one that lets
-// anybody in.
-func exchangeURL(cfg *config.Config) func(market string) string {
-	g := cfg.Governor
-	return func(market string) string {
-		m := binance.Market(market)
-		switch {
-		case cfg.Audit.ExchangeURL != "":
-			return cfg.Audit.ExchangeURL
-		case g.Enabled && g.TLS.CertFile == "" && len(g.Clients) == 0:
-			return "http://" + reachable(g.Listen)
-		case g.Exchange.Markets[m].URL != "":
-			return g.Exchange.Markets[m].URL
+// auditSources are the places that rows are read from, by name.
+type auditSources struct {
+	databases map[string]*postgres.DB
+	servers   map[string]*httpsource.Source
+}
+
+func openSources(cfg config.Audit) (*auditSources, error) {
+	s := &auditSources{databases: map[string]*postgres.DB{}, servers: map[string]*httpsource.Source{}}
+	for _, one := range cfg.Sources {
+		var err error
+		if one.HTTP != nil {
+			s.servers[one.Name], err = httpsource.Open(*one.HTTP)
+		} else {
+			s.databases[one.Name], err = postgres.Open(*one.Postgres)
 		}
-		return m.URL()
+		if err != nil {
+			return nil, fmt.Errorf("audit.sources: %s: %w", one.Name, err)
+		}
+	}
+	return s, nil
+}
+
+func (s *auditSources) close() {
+	for _, db := range s.databases {
+		db.Close()
+	}
+	for _, server := range s.servers {
+		server.Close()
 	}
 }
 
-// reachable is the address of a listener for somebody on this host.
-func reachable(listen string) string {
-	host, port, err := net.SplitHostPort(listen)
-	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
-		return net.JoinHostPort("127.0.0.1", port)
+// table opens a dataset. It does not return a nil *Table in an interface.
+func (s *auditSources) table(ctx context.Context, d config.AuditDataset) (audit.Rows, error) {
+	origin := audit.Series{Source: d.Source, Market: d.Market}
+	if server := s.servers[d.Source]; server != nil {
+		table, err := server.Table(d.HTTP(), origin)
+		if err != nil {
+			return nil, err
+		}
+		return table, nil
 	}
-	return listen
+	table, err := s.databases[d.Source].Table(ctx, d.Mapping, origin)
+	if err != nil {
+		return nil, err
+	}
+	return table, nil
+}
+
+// auditTransport is the governor, by which the audit keeps behind everybody else;
+// without one, or to another exchange than the governor's, a way of its own.
+func (a *App) auditTransport(cfg *config.Config) http.RoundTripper {
+	if a.governor != nil && cfg.Audit.ExchangeURL == "" {
+		return a.governor.Transport("audit", "backfill")
+	}
+	return &http.Transport{MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute, TLSHandshakeTimeout: 10 * time.Second}
+}
+
+// exchangeURL is where the exchange is. The governor's transport leaves it out, and
+// goes where the governor's configuration says.
+func exchangeURL(cfg *config.Config) func(market string) string {
+	return func(market string) string {
+		m := binance.Market(market)
+		if cfg.Audit.ExchangeURL != "" {
+			return cfg.Audit.ExchangeURL
+		}
+		if url := cfg.Governor.Exchange.Markets[m].URL; url != "" {
+			return url
+		}
+		return m.URL()
+	}
 }
 
 // raiseFinding tells of missing or wrong rows at once; the shipped rule of the

@@ -21,7 +21,10 @@ type Entry struct {
 	ID int64
 	// Type tells ids of one account apart that are equal; the type of an income.
 	Type string
-	Time int64
+	// Asset is what an income or a fill's commission is paid in, empty where the
+	// source does not say.
+	Asset string
+	Time  int64
 	// FirstID and LastID are the trades in an aggregate trade, if HasRange.
 	FirstID, LastID int64
 	HasRange        bool

@@ -1,11 +1,13 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/hedgewatch/hedgewatch/internal/audit"
+	"github.com/hedgewatch/hedgewatch/internal/audit/httpsource"
 	"github.com/hedgewatch/hedgewatch/internal/audit/postgres"
 )
 
@@ -23,10 +25,23 @@ type Audit struct {
 	WeightPerMinute int64 `yaml:"weight_per_minute"`
 }
 
-// AuditSource is a database.
+// AuditSource is a database, or a server in front of one.
 type AuditSource struct {
-	Name     string           `yaml:"name"`
-	Postgres *postgres.Config `yaml:"postgres,omitempty"`
+	Name     string             `yaml:"name"`
+	Postgres *postgres.Config   `yaml:"postgres,omitempty"`
+	HTTP     *httpsource.Config `yaml:"http,omitempty"`
+}
+
+func (s AuditSource) validate() error {
+	switch {
+	case s.Name == "":
+		return errors.New("name: missing; metrics and datasets use it")
+	case (s.Postgres == nil) == (s.HTTP == nil):
+		return errors.New("say where the rows are, by one of postgres and http")
+	case s.HTTP != nil:
+		return s.HTTP.Validate()
+	}
+	return s.Postgres.Validate()
 }
 
 // AuditDataset is a table, and how it is watched.
@@ -46,11 +61,27 @@ func (d *AuditDataset) UnmarshalYAML(unmarshal func(any) error) error {
 	return nil
 }
 
+// HTTP is what a server is asked for.
+func (d AuditDataset) HTTP() httpsource.Mapping {
+	return httpsource.Mapping{Dataset: d.Mapping.Dataset, Table: d.Table}
+}
+
+// validateHTTP refuses what describes the columns of a table: the server does that.
+func (d AuditDataset) validateHTTP() error {
+	if d.Preset != "" || len(d.Columns) > 0 || d.Symbol != "" || d.Account != "" || d.Interval != "" {
+		return errors.New("of an http source, give dataset and table only; the server names the columns")
+	}
+	return d.HTTP().Validate()
+}
+
 func (l *loader) audit(n *node) {
 	l.config.Audit = decode(l, n, Audit{WeightPerMinute: audit.DefaultWeightPerMinute}, Audit.validate)
 	for i := range l.config.Audit.Sources {
 		if p := l.config.Audit.Sources[i].Postgres; p != nil {
 			l.relative(&p.DSNFile)
+		}
+		if h := l.config.Audit.Sources[i].HTTP; h != nil {
+			h.HTTPConfig.SetDirectory(l.dir)
 		}
 	}
 }
@@ -59,22 +90,20 @@ func (a Audit) validate() error {
 	var errs []error
 	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	for i, s := range a.Sources {
-		switch {
-		case s.Name == "":
-			fail("audit.sources[%d].name: missing; metrics and datasets use it", i)
-		case s.Postgres == nil:
-			fail("audit.sources[%d].postgres: missing; say where the database is", i)
-		default:
-			if err := s.Postgres.Validate(); err != nil {
-				fail("audit.sources[%d]: %w", i, err)
-			}
+		if err := s.validate(); err != nil {
+			fail("audit.sources[%d]: %w", i, err)
 		}
 	}
 	for i, d := range a.Datasets {
-		if !slices.ContainsFunc(a.Sources, func(s AuditSource) bool { return s.Name == d.Source }) {
+		at := slices.IndexFunc(a.Sources, func(s AuditSource) bool { return s.Name == d.Source })
+		if at < 0 {
 			fail("audit.datasets[%d].source: there is no source %q", i, d.Source)
 		}
-		if err := errors.Join(d.Dataset.Validate(), d.Mapping.Validate()); err != nil {
+		mapping := d.Mapping.Validate
+		if at >= 0 && a.Sources[at].HTTP != nil {
+			mapping = d.validateHTTP
+		}
+		if err := errors.Join(d.Dataset.Validate(), mapping()); err != nil {
 			fail("audit.datasets[%d]: %w", i, err)
 		}
 	}
@@ -94,11 +123,7 @@ func (a Audit) Auditor() audit.Config {
 	c := audit.Config{Accounts: a.Accounts, WeightPerMinute: a.WeightPerMinute}
 	for _, d := range a.Datasets {
 		one := d.Dataset
-		table := d.Table
-		if table == "" {
-			table = d.Preset
-		}
-		one.Name = d.Source + "/" + d.Market + "/" + table
+		one.Name = d.Source + "/" + d.Market + "/" + cmp.Or(d.Table, d.Preset, d.Mapping.Dataset)
 		c.Datasets = append(c.Datasets, one)
 	}
 	return c
