@@ -50,7 +50,7 @@ func (f *Feed) Observe(o Observation) {
 	}
 	in, known := svc.instances[o.Instance]
 	if !known {
-		if s.instances >= maxInstances {
+		if s.instances >= MaxInstances {
 			s.dropped++
 			return
 		}

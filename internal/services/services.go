@@ -23,8 +23,8 @@ import (
 )
 
 const (
-	// maxInstances bounds what is watched; what comes after is counted.
-	maxInstances = 50000
+	// MaxInstances bounds what is watched; what comes after is counted.
+	MaxInstances = 50000
 	// workers settle services at the same time, each waiting for one log.
 	workers = 4
 	// logDeadline is how long an incident waits for the log that explains it.
@@ -98,7 +98,7 @@ type Services struct {
 	failing   map[ServiceKey]*service
 	dirty     []*service // Each once, in the order of arrival.
 	instances int
-	dropped   uint64 // Observations beyond maxInstances.
+	dropped   uint64 // Observations beyond MaxInstances.
 	untold    uint64 // Raises and clears that failed.
 	feeds     map[Platform]*Feed
 	inherited map[string]bool // Incidents of before the start that nobody has taken over.

@@ -23,12 +23,13 @@ type board struct {
 
 	mu     sync.Mutex
 	raised map[string]services.Incident
+	ever   map[string]bool // Keys that were raised at any time.
 	events chan string
 }
 
 func watch(t *testing.T, address string, critical ...string) *board {
 	t.Helper()
-	b := &board{t: t, raised: map[string]services.Incident{}, events: make(chan string, 1000)}
+	b := &board{t: t, raised: map[string]services.Incident{}, ever: map[string]bool{}, events: make(chan string, 1000)}
 	cfg := services.DefaultConfig()
 	cfg.Critical = critical
 	logger := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -36,7 +37,7 @@ func watch(t *testing.T, address string, critical ...string) *board {
 		Logger: logger,
 		Raise: func(_ context.Context, in services.Incident) error {
 			b.mu.Lock()
-			b.raised[in.Key] = in
+			b.raised[in.Key], b.ever[in.Key] = in, true
 			b.mu.Unlock()
 			b.events <- "raise " + in.Key
 			return nil

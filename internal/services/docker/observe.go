@@ -44,6 +44,9 @@ func (k *known) observe(c container.InspectResponse, ended *services.Exit) servi
 		// end it is about that one.
 		ended.OOM = ended.OOM || st.OOMKilled
 		ended.Message = st.Error
+		if ended.Unseen && !st.Running {
+			ended.Code, ended.Unseen = st.ExitCode, false
+		}
 		ended.StartedAt = started
 		if started.After(ended.At) { // It runs again already.
 			ended.StartedAt = time.Time{}
@@ -62,6 +65,9 @@ func (k *known) observe(c container.InspectResponse, ended *services.Exit) servi
 		k.told = false
 		k.delay = nextDelay(0, c.RestartCount, k.exit)
 	}
+	if policy := c.HostConfig.RestartPolicy; k.over && k.exit != nil && !st.Running && restarts(policy, c.RestartCount, k.exit.Code) {
+		k.exit.Wanted = true // Podman would have started it again.
+	}
 	if k.exit != nil {
 		e := *k.exit
 		o.Exit = &e
@@ -71,6 +77,18 @@ func (k *known) observe(c container.InspectResponse, ended *services.Exit) servi
 	}
 	k.condition(&o, c, started)
 	return o
+}
+
+// restarts reports whether policy starts a container again after an end that
+// nobody ordered.
+func restarts(policy container.RestartPolicy, count, code int) bool {
+	switch policy.Name {
+	case "always", "unless-stopped":
+		return true
+	case "on-failure":
+		return code != 0 && (policy.MaximumRetryCount == 0 || count < policy.MaximumRetryCount)
+	}
+	return false
 }
 
 // condition says what Docker's status means.
@@ -93,8 +111,7 @@ func (k *known) condition(o *services.Observation, c container.InspectResponse, 
 		switch {
 		case k.exit != nil && k.exit.Wanted || !failed && policy.Name != "always" && policy.Name != "unless-stopped":
 			o.Condition = services.Stopped
-		case policy.Name == "on-failure" && (policy.MaximumRetryCount == 0 || c.RestartCount < policy.MaximumRetryCount),
-			policy.Name == "always", policy.Name == "unless-stopped":
+		case restarts(policy, c.RestartCount, 1):
 			// Between its end and the wait, if the end is news. One that was stopped
 			// before we looked cannot be told from one that failed.
 			o.Condition = services.Stopped

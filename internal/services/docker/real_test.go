@@ -25,42 +25,48 @@ type daemon struct {
 	t      *testing.T
 	dir    string
 	cmd    *exec.Cmd
+	name   string // Of the image.
 	client *http.Client
 }
 
 func startDocker(t *testing.T) *daemon {
 	t.Helper()
-	missing := ""
 	if _, err := exec.LookPath("dockerd"); err != nil {
-		missing = "dockerd (package docker.io)"
+		skip(t, "dockerd (package docker.io)")
 	} else if os.Getuid() != 0 {
-		missing = "root, which dockerd needs"
+		skip(t, "root, which dockerd needs")
 	}
-	if missing != "" {
-		if os.Getenv("REALPARTS") == "all" {
-			t.Fatal("missing: " + missing)
-		}
-		t.Skip("missing: " + missing)
+	d := newDaemon(t)
+	d.start()
+	t.Cleanup(d.stop)
+	d.image()
+	return d
+}
+
+// skip says what is missing, and fails where all real parts are required.
+func skip(t *testing.T, missing string) {
+	t.Helper()
+	if os.Getenv("REALPARTS") == "all" {
+		t.Fatal("missing: " + missing)
 	}
+	t.Skip("missing: " + missing)
+}
+
+// newDaemon returns a daemon that does not run yet, with a directory of its own.
+func newDaemon(t *testing.T) *daemon {
+	t.Helper()
 	// A short path: a unix socket's has about a hundred bytes.
 	dir, err := os.MkdirTemp("/tmp", "hwd")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.WriteFile(filepath.Join(dir, "empty.json"), []byte("{}"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	d := &daemon{t: t, dir: dir, client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{
+	return &daemon{t: t, dir: dir, name: "crash:1", client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(dir, "docker.sock"))
 		},
 	}}}
-	d.start()
-	t.Cleanup(d.stop)
-	d.image()
-	return d
 }
 
 func (d *daemon) address() string { return "unix://" + filepath.Join(d.dir, "docker.sock") }
@@ -68,6 +74,9 @@ func (d *daemon) address() string { return "unix://" + filepath.Join(d.dir, "doc
 func (d *daemon) start() {
 	d.t.Helper()
 	in := func(name string) string { return filepath.Join(d.dir, name) }
+	if err := os.WriteFile(in("empty.json"), []byte("{}"), 0o600); err != nil {
+		d.t.Fatal(err)
+	}
 	d.cmd = exec.Command("dockerd", "--config-file", in("empty.json"), "--data-root", in("data"), "--exec-root", in("exec"),
 		"--pidfile", in("pid"), "-H", d.address(), "--group", "root", "--bridge", "none", "--iptables=false", "--ip6tables=false",
 		"--ip-forward=false", "--ip-masq=false", "--userland-proxy=false", "--storage-driver", "overlay2", "--live-restore=false")
@@ -76,6 +85,12 @@ func (d *daemon) start() {
 	if err := d.cmd.Start(); err != nil {
 		d.t.Fatal(err)
 	}
+	d.await(&log)
+}
+
+// await returns when the daemon answers.
+func (d *daemon) await(log *bytes.Buffer) {
+	d.t.Helper()
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		resp, err := d.client.Get("http://d/_ping")
 		if err == nil {
@@ -84,12 +99,18 @@ func (d *daemon) start() {
 		}
 		if time.Now().After(end) {
 			d.stop()
-			d.t.Fatalf("dockerd does not start: %v\n%s", err, log.String())
+			d.t.Fatalf("%s does not start: %v\n%s", d.cmd.Path, err, log.String())
 		}
 	}
 }
 
 func (d *daemon) stop() {
+	if d.cmd.ProcessState == nil {
+		d.halt()
+	}
+}
+
+func (d *daemon) halt() {
 	_ = d.cmd.Process.Signal(syscall.SIGTERM)
 	done := make(chan struct{})
 	go func() {
@@ -104,8 +125,8 @@ func (d *daemon) stop() {
 	}
 }
 
-// image builds the program that crashes, and imports it as an image.
-func (d *daemon) image() {
+// compile builds the program that crashes.
+func (d *daemon) compile() string {
 	d.t.Helper()
 	binary := filepath.Join(d.dir, "crash")
 	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "./testdata/crash")
@@ -113,7 +134,13 @@ func (d *daemon) image() {
 	if out, err := build.CombinedOutput(); err != nil {
 		d.t.Fatalf("build: %v\n%s", err, out)
 	}
-	text, err := os.ReadFile(binary)
+	return binary
+}
+
+// image imports the program that crashes as an image.
+func (d *daemon) image() {
+	d.t.Helper()
+	text, err := os.ReadFile(d.compile())
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -144,10 +171,24 @@ func (d *daemon) post(path, kind string, body io.Reader) {
 	}
 }
 
+// remove removes a container, if it is there.
+func (d *daemon) remove(name string) {
+	req, err := http.NewRequest(http.MethodDelete, "http://d/v1.41/containers/"+name+"?force=1", nil)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	resp, err := d.client.Do(req)
+	if err != nil {
+		d.t.Log(err)
+		return
+	}
+	resp.Body.Close()
+}
+
 func (d *daemon) run(name, mode, host string) {
 	d.t.Helper()
 	d.post("/containers/create?name="+name, "application/json", strings.NewReader(fmt.Sprintf(
-		`{"Image":"crash:1","Cmd":[%q],"Labels":{"hedgewatch.io/critical":"true"},"HostConfig":{%s}}`, mode, host)))
+		`{"Image":%q,"Cmd":[%q],"Labels":{"hedgewatch.io/critical":"true"},"HostConfig":{%s}}`, d.name, mode, host)))
 	d.post("/containers/"+name+"/start", "application/json", nil)
 }
 
@@ -198,12 +239,7 @@ func TestRealDocker(t *testing.T) {
 		}
 	})
 	t.Run("a container that is gone ends its incident", func(t *testing.T) {
-		req, _ := http.NewRequest(http.MethodDelete, "http://d/v1.41/containers/feed?force=1", nil)
-		resp, err := d.client.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
+		d.remove("feed")
 		b.eventually("cleared", func() bool {
 			b.mu.Lock()
 			defer b.mu.Unlock()
@@ -214,7 +250,7 @@ func TestRealDocker(t *testing.T) {
 	t.Run("a daemon that restarts is found again, without a false alert", func(t *testing.T) {
 		d.run("steady", "run", `"RestartPolicy":{"Name":"always"}`)
 		b.eventually("it runs", func() bool { return b.status("steady").State == services.StateRunning })
-		d.stop()
+		d.halt()
 		b.eventually("the watcher is blind", func() bool { return !b.Overview().Watchers[0].Sees })
 		d.start()
 		b.sees()
