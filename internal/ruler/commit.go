@@ -11,13 +11,6 @@ import (
 	"github.com/prometheus/prometheus/rules"
 )
 
-// index finds the watches for a committed sample.
-type index struct {
-	byName map[string][]*watch
-	// quiet are the series that no watch matches, of those that are known.
-	quiet, known series
-}
-
 // onCommit keeps a runner for every group that alerts depend on.
 type onCommit struct {
 	lookback time.Duration
@@ -32,7 +25,7 @@ type onCommit struct {
 }
 
 func newOnCommit(lookback time.Duration, count func(string), guards *guards) *onCommit {
-	return &onCommit{lookback: lookback, count: count, guards: guards, runners: map[*rules.Group]*runner{}, index: &index{}}
+	return &onCommit{lookback: lookback, count: count, guards: guards, runners: map[*rules.Group]*runner{}, index: newIndex(nil)}
 }
 
 // iterate is the library's hook for a scheduled evaluation.
@@ -76,19 +69,19 @@ func (c *onCommit) change(settings Settings, update func() []*rules.Group) *inde
 		}
 	}
 	c.runners = runners
-	idx := &index{byName: map[string][]*watch{}}
+	byName := map[string][]*watch{}
 	for g, r := range runners {
 		r.set(settings.throttle(g), dependents(g, runners))
 		for name, watches := range r.watchRules() {
 			for _, w := range watches {
 				w.inherit(c.index.byName[name])
 			}
-			idx.byName[name] = append(idx.byName[name], watches...)
+			byName[name] = append(byName[name], watches...)
 		}
 	}
-	c.index = idx
+	c.index = newIndex(byName)
 	c.resume()
-	return idx
+	return c.index
 }
 
 // run lets the runners work until ctx ends.

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
@@ -55,26 +54,15 @@ type heard struct {
 }
 
 func (l *listener) hear(s sample, ls labels.Labels) {
-	if l.index.quiet.has(s.ref) {
-		return
-	}
-	watches := l.index.byName[ls.Get(model.MetricNameLabel)]
-	if !l.index.known.has(s.ref) {
-		l.index.known.add(s.ref)
-		if !slices.ContainsFunc(watches, func(w *watch) bool { return w.matches(ls) }) {
-			l.index.quiet.add(s.ref)
-			return
-		}
-	}
-	for _, w := range watches {
+	for _, w := range l.index.of(s.ref, ls) {
 		switch {
 		case w.while != nil && !w.while.Load():
 		case w.compare == nil:
 			l.newest = max(l.newest, s.time)
-			if !slices.Contains(l.costly, w) && w.matches(ls) {
+			if !slices.Contains(l.costly, w) {
 				l.costly = append(l.costly, w)
 			}
-		case w.wants(s) && w.matches(ls):
+		case w.wants(s):
 			l.heard = append(l.heard, heard{w, s})
 		}
 	}

@@ -13,7 +13,7 @@ import (
 // listening is a listener for one rule, and for the recovery of a second one
 // that holds nothing.
 func listening(tb testing.TB) *listener {
-	idx := &index{byName: map[string][]*watch{}}
+	byName := map[string][]*watch{}
 	r := &runner{}
 	for _, text := range []string{"used_weight > 2000", "used_weight < 1500"} {
 		expr, err := parser.NewParser(parser.Options{}).ParseExpr(text)
@@ -25,10 +25,10 @@ func listening(tb testing.TB) *listener {
 			watches = watchesWhile(new(atomic.Bool), expr, r)
 		}
 		for name, w := range watches {
-			idx.byName[name] = append(idx.byName[name], w...)
+			byName[name] = append(byName[name], w...)
 		}
 	}
-	return &listener{index: idx}
+	return &listener{index: newIndex(byName)}
 }
 
 var (

@@ -42,9 +42,8 @@ type sample struct {
 	histogram bool
 }
 
-// wants reports whether the sample can change sides. Most samples of a watched
-// metric are on the side of "no alert" and stay there: they end here, without a
-// look at their labels.
+// wants reports whether the sample, of a series that matches, can change sides.
+// Most samples are on the side of "no alert" and stay there: they end here.
 func (w *watch) wants(s sample) bool {
 	if w.isActive(s) {
 		return true
