@@ -350,7 +350,7 @@ func (a *App) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	})
-	background.Go(func() { returnMemory(ctx, a.scraper.WarmedUp()) })
+	background.Go(func() { returnMemory(ctx, a.scraper.WarmedUp(), a.logger) })
 	started := time.Now()
 	return runParts(ctx, a.logger, a.parts, func(waiting string) {
 		a.waiting.Store(&waiting)

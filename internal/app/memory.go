@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"log/slog"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -20,14 +21,18 @@ const quietTime = 90 * time.Second
 // minutes, which it does by itself however small the heap is, and never hands
 // back what piled up between. So we collect once the start is over, and then
 // whenever that has not happened for quietTime. With 100,000 series it saves 30
-// MB; a process that makes more garbage is left alone.
-func returnMemory(ctx context.Context, started <-chan struct{}) {
+// MB; a process that makes more garbage is left alone. Of the program's own pages
+// those that only the start needed are let go: 35 MB.
+func returnMemory(ctx context.Context, started <-chan struct{}, log *slog.Logger) {
 	select {
 	case <-ctx.Done():
 		return
 	case <-started:
 	}
 	debug.FreeOSMemory()
+	if err := releaseProgram(); err != nil {
+		log.Debug("The pages of the program stay mapped", "err", err)
+	}
 	seen := collections()
 	tick := time.NewTicker(quietTime)
 	defer tick.Stop()

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,7 +14,7 @@ func TestGarbageIsCollectedAfterTheStartAndInQuietMinutes(t *testing.T) {
 		defer cancel()
 		started := make(chan struct{})
 		before := collections()
-		go returnMemory(ctx, started)
+		go returnMemory(ctx, started, slog.New(slog.DiscardHandler))
 		close(started)
 		synctest.Wait()
 		afterStart := collections()
