@@ -153,9 +153,7 @@ func (w *Watcher) session(ctx context.Context) error {
 		for range stream.Err { // The library's reader ends with its context; wait for it.
 		}
 	}()
-	if err := w.identify(ctx); err != nil {
-		return err
-	}
+	w.identify(ctx)
 	if err := w.sync(ctx); err != nil {
 		return err
 	}
@@ -188,18 +186,18 @@ func (w *Watcher) session(ctx context.Context) error {
 	}
 }
 
-// identify finds out whose API it is.
-func (w *Watcher) identify(ctx context.Context) error {
+// identify finds out whose API it is. Where only some paths are let through and
+// this is none of them, it is taken for Docker's.
+func (w *Watcher) identify(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, callDeadline)
 	defer cancel()
 	version, err := w.client.ServerVersion(ctx, client.ServerVersionOptions{})
 	if err != nil {
-		return fmt.Errorf("ask for the daemon's version: %w", err)
+		w.logger.Debug("Version of the Docker daemon unknown", "err", err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.podman = slices.ContainsFunc(version.Components, func(c system.ComponentVersion) bool { return strings.HasPrefix(c.Name, "Podman") })
-	return nil
 }
 
 // sync looks at all containers.

@@ -166,7 +166,7 @@ func TestRefusalsAndNonsenseAreClearErrors(t *testing.T) {
 		"wrong JSON":    {fake{list: text(200, `{"Id":"x"}`)}, "list containers: "},
 		"cut short":     {fake{list: text(200, `[{"Id":"x"},`)}, "list containers: "},
 		"bad event":     {fake{events: func(w io.Writer, _ <-chan struct{}) { io.WriteString(w, "{\"Type\":7}\n"); w.(http.Flusher).Flush() }}, "read events: "},
-		"no API":        {http.NotFoundHandler(), "ask for the daemon's version: "},
+		"no API":        {http.NotFoundHandler(), "404"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
