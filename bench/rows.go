@@ -25,6 +25,7 @@ func rows() []row {
 		{"crash", "what kill -9 makes the alert path forget", measureCrashes},
 		{"storm", "10,000 alerts at once, to Discord", measureStorm},
 		{"rules", "1,000 rules each second", measureRules},
+		{"audit", "bars in PostgreSQL, verified and only counted", measureAudit},
 		{"commit", "what evaluation on commit adds", measureCommit},
 	}
 }

@@ -44,15 +44,22 @@ func parseUsage(stat, status []byte) (u usage, err error) {
 }
 
 // parseCPU adds up user and system time: fields 14 and 15 of proc_pid_stat(5).
-// Field 2, the name, may itself hold spaces and parentheses.
-func parseCPU(stat []byte) (time.Duration, error) {
+func parseCPU(stat []byte) (time.Duration, error) { return parseTicks(stat, 14) }
+
+// parseEndedCPU does so for the children that have ended: fields 16 and 17.
+func parseEndedCPU(stat []byte) (time.Duration, error) { return parseTicks(stat, 16) }
+
+// parseTicks adds up a field and the next. Field 2, the name, may itself hold
+// spaces and parentheses.
+func parseTicks(stat []byte, field int) (time.Duration, error) {
 	const tick = 10 * time.Millisecond // USER_HZ is 100 wherever Go runs.
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 13 {
+	field -= 3
+	if len(fields) < field+2 {
 		return 0, fmt.Errorf("stat of a process: %q has too few fields", stat)
 	}
 	var ticks int64
-	for _, field := range fields[11:13] {
+	for _, field := range fields[field : field+2] {
 		n, err := strconv.ParseInt(string(field), 10, 64)
 		if err != nil {
 			return 0, fmt.Errorf("stat of a process: %w", err)
