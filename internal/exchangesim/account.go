@@ -19,6 +19,8 @@ type account struct {
 	Account
 	// counts are the unfilled orders; the lock of Exchange guards them.
 	counts map[binance.Market][]*limited
+	// sapi are the endpoints of /sapi that count by account; the same lock.
+	sapi map[string]*window
 
 	mu      sync.Mutex
 	wallets map[binance.Market]*wallet
@@ -83,7 +85,7 @@ func (e *Exchange) newAccount(a Account) *account {
 	if a.Secret == "" {
 		a.Secret = madeKey(e.cfg.Seed, "secret of "+a.Name)
 	}
-	made := &account{Account: a, counts: make(map[binance.Market][]*limited), wallets: make(map[binance.Market]*wallet), nextOrder: 1_000_000, nextTran: 9_000_000}
+	made := &account{Account: a, sapi: make(map[string]*window), counts: make(map[binance.Market][]*limited), wallets: make(map[binance.Market]*wallet), nextOrder: 1_000_000, nextTran: 9_000_000}
 	for m, limits := range e.cfg.Limits {
 		made.counts[m] = newLimited(limits, binance.Orders)
 		w := &wallet{balances: make(map[string]int64), positions: make(map[*symbol]*position), lastFill: make(map[*symbol]int64)}

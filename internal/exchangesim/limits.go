@@ -76,6 +76,9 @@ const (
 	firewallBlock = 5 * time.Minute
 	// sapiLimit of an endpoint that counts by IP.
 	sapiLimit = 12_000
+	// sapiAccountLimit of an endpoint that counts by account; docs of binance-connector-js,
+	// 2026-07-24.
+	sapiAccountLimit = 180_000
 	// fundingLimit is shared by fundingRate and fundingInfo in 5 minutes.
 	fundingLimit = 500
 )
@@ -138,6 +141,9 @@ func (e *Exchange) charge(a *address, h *host, r *route, weight int64, now time.
 		e.counts.Firewall++
 		return &fail{status: http.StatusForbidden, html: true}
 	}
+	if r.uid {
+		return nil // It counts when the account is known.
+	}
 	if r.market == binance.SAPI {
 		// Always 429, never a ban; developers.binance.com, 2026.
 		w := a.sapi[r.path]
@@ -165,6 +171,22 @@ func (e *Exchange) charge(a *address, h *host, r *route, weight int64, now time.
 		if l.roll(now).used += weight; l.used > l.Count {
 			return e.strike(h, now, tooMany(l.left(now), l.Count, l.length))
 		}
+	}
+	return nil
+}
+
+// countAccount counts a request of an endpoint of /sapi that has a limit by account.
+func (c *call) countAccount(r *route, weight int64) *fail {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := c.account.sapi[r.path]
+	if w == nil {
+		w = &window{length: time.Minute}
+		c.account.sapi[r.path] = w
+	}
+	c.weighed = w
+	if w.roll(c.at).used += weight; w.used > sapiAccountLimit {
+		return tooMany(w.left(c.at), sapiAccountLimit, w.length)
 	}
 	return nil
 }

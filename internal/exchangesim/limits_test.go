@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -200,6 +201,31 @@ func TestOrdersCount(t *testing.T) {
 	s.clock.add(10 * time.Second)
 	if code, got := place(); code != http.StatusOK || got != "1 1 4" {
 		t.Errorf("got %d with %s in the next window, want 200 with 1 1 4", code, got)
+	}
+}
+
+// Withdrawals count by account, whatever address asks, and 18,000 of 180,000 each.
+func TestWalletLimitsOfAnAccountHoldForAllAddresses(t *testing.T) {
+	s := newSim(t, func(c *exchangesim.Config) { c.Accounts = []exchangesim.Account{{Name: "a"}, {Name: "b"}} })
+	ask := func(account int, address string) *httptest.ResponseRecorder {
+		a := s.Accounts()[account]
+		query := fmt.Sprintf("timestamp=%d", s.Now().UnixMilli())
+		return s.do(http.MethodGet, "/sapi/v1/capital/withdraw/history?"+query+"&signature="+exchangesim.Sign(a.Secret, query),
+			"X-MBX-APIKEY", a.Key, "X-Exchangesim-Address", address)
+	}
+	for i := range 10 {
+		w := ask(0, fmt.Sprint("192.0.2.", i))
+		if got, want := w.Header().Get("X-SAPI-USED-UID-WEIGHT-1M"), strconv.Itoa(18_000*(i+1)); w.Code != http.StatusOK || got != want {
+			t.Fatalf("request %d: got %d with used weight %q, want 200 with %s", i, w.Code, got, want)
+		}
+	}
+	refused(t, ask(0, "192.0.2.99"), http.StatusTooManyRequests, -1003)
+	if w := ask(1, "192.0.2.1"); w.Code != http.StatusOK {
+		t.Errorf("got %d for another account, want 200", w.Code)
+	}
+	s.clock.add(time.Minute)
+	if w := ask(0, "192.0.2.1"); w.Code != http.StatusOK {
+		t.Errorf("got %d in the next window, want 200", w.Code)
 	}
 }
 

@@ -119,6 +119,11 @@ func serveSystemStatus(c *call) (any, *fail) {
 	return object{"status": 0, "msg": "normal"}, nil
 }
 
+func serveAccountStatus(*call) (any, *fail) { return object{"data": "Normal"}, nil }
+
+// serveWithdrawals is empty: nobody withdraws here.
+func serveWithdrawals(*call) (any, *fail) { return []object{}, nil }
+
 func serveKlines(c *call) (any, *fail) {
 	s, f := c.one()
 	if f != nil {

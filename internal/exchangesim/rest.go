@@ -23,6 +23,8 @@ type call struct {
 	orders []*limited
 	// filled is true for an order that filled at once.
 	filled bool
+	// weighed is the window of an endpoint of /sapi that counts by account.
+	weighed *window
 }
 
 func (c *call) ms() int64 { return c.at.UnixMilli() }
@@ -45,6 +47,8 @@ type route struct {
 	// free is true if a success costs nothing.
 	free    bool
 	funding bool
+	// uid counts by account, as some endpoints of /sapi do.
+	uid bool
 	// orders count against the account in its shortest window, ordersLong in others.
 	orders, ordersLong int64
 	serve              func(c *call) (any, *fail)
@@ -163,7 +167,11 @@ func (e *Exchange) serve(q request, header http.Header) (answer any, f *fail) {
 	e.mu.Unlock()
 
 	c := &call{Exchange: e, market: m, at: now, params: q.params}
-	if f = c.authorize(q, r); f == nil && r.orders > 0 {
+	f = c.authorize(q, r)
+	if f == nil && r.uid {
+		f = c.countAccount(r, weight)
+	}
+	if f == nil && r.orders > 0 {
 		f = c.countOrders(r)
 	}
 	if f == nil {
@@ -179,6 +187,9 @@ func (e *Exchange) serve(q request, header http.Header) (answer any, f *fail) {
 		e.countRefusal(f)
 	}
 	usedHeaders(header, a, h, r, now)
+	if c.weighed != nil {
+		header.Set("X-Sapi-Used-Uid-Weight-1m", strconv.FormatInt(c.weighed.roll(now).used, 10))
+	}
 	if f == nil {
 		for _, l := range c.orders {
 			header.Set("X-Mbx-Order-Count-"+binance.WindowName(l.length), strconv.FormatInt(l.roll(now).used, 10))

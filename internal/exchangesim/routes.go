@@ -11,7 +11,8 @@ import (
 
 // routes are the endpoints with what they cost: spot by rest-api.md of 2026-07-21
 // with CHANGELOG 2026-04-02, USDⓈ-M by the documents of 2026-05-28 and by what was
-// measured on 2026-10-07 where that differs, COIN-M as USDⓈ-M.
+// measured on 2026-10-07 where that differs, COIN-M as USDⓈ-M, /sapi by the documents
+// in binance-connector-js of 2026-07-24.
 func routes() []route {
 	const get, post, put, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
 	all := []route{
@@ -39,6 +40,8 @@ func routes() []route {
 		{method: get, path: "/api/v3/myTrades", security: signed, weight: myTradesWeight, serve: serveUserTrades},
 		{method: get, path: "/api/v3/rateLimit/order", security: signed, weight: fixed(40), serve: serveOrderCounts},
 		{method: get, path: "/sapi/v1/system/status", weight: fixed(1), serve: serveSystemStatus},
+		{method: get, path: "/sapi/v1/account/status", security: signed, weight: fixed(1), serve: serveAccountStatus},
+		{method: get, path: "/sapi/v1/capital/withdraw/history", security: signed, weight: fixed(18_000), uid: true, serve: serveWithdrawals},
 	}
 	for _, prefix := range []string{"/fapi/v1", "/dapi/v1"} {
 		all = append(all,
