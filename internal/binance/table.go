@@ -35,6 +35,9 @@ type Endpoint struct {
 	Public bool
 	// Funding is true where requests share 500 in 5 minutes instead of a weight.
 	Funding bool
+	// PerAccount is true for an endpoint of /sapi whose limit is an account's, by
+	// whatever address it asks.
+	PerAccount bool
 
 	rules []rule
 }
@@ -144,8 +147,13 @@ func (t *Table) add(record []string) error {
 			e.Public = true
 		case "funding":
 			e.Funding = true
+		case "uid":
+			if market != SAPI {
+				return errors.New("flag uid: only endpoints of sapi have limits by account")
+			}
+			e.PerAccount = true
 		default:
-			return fmt.Errorf("flag %q: use public or funding", flag)
+			return fmt.Errorf("flag %q: use public, funding or uid", flag)
 		}
 	}
 	return nil
@@ -188,8 +196,8 @@ func (t *Table) Rows() int { return t.rows }
 // so that an unknown one cannot break the limit, and little enough to be sent.
 const Unlisted = 50
 
-// Cost prices a request. The method is WS for one of the WebSocket API, whose path
-// is its method.
+// Cost prices a request by its parameters, those of a form too. The method is WS for
+// one of the WebSocket API, whose path is its method.
 func (t *Table) Cost(method, path, query string) Cost {
 	e := t.endpoints[endpointKey{method, path}]
 	if e == nil {

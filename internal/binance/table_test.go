@@ -43,6 +43,15 @@ func TestRequestsCostWhatTheDocumentsSay(t *testing.T) {
 		{"POST", "/fapi/v1/order", "", 0, 0, 1, 1},
 		{"POST", "/fapi/v1/batchOrders", "", 5, 5, 5, 1},
 		{"GET", "/dapi/v1/depth", "limit=1000", 20, 20, 0, 0},
+		{"GET", "/dapi/v1/allOrders", "symbol=BTCUSD_PERP", 20, 20, 0, 0},
+		{"GET", "/dapi/v1/allOrders", "pair=BTCUSD", 40, 40, 0, 0},
+		{"GET", "/sapi/v1/system/status", "", 1, 1, 0, 0},
+		{"GET", "/sapi/v1/capital/withdraw/history", "", 18000, 18000, 0, 0},
+		{"POST", "/sapi/v1/margin/order", "symbol=BTCUSDT", 6, 6, 0, 0},
+		{"POST", "/sapi/v1/margin/order", "sideEffectType=NO_SIDE_EFFECT", 6, 6, 0, 0},
+		{"POST", "/sapi/v1/margin/order", "sideEffectType=MARGIN_BUY", 1500, 1500, 0, 0},
+		{"GET", "/sapi/v1/margin/isolatedMarginData", "symbol=BTCUSDT", 1, 1, 0, 0},
+		{"GET", "/sapi/v1/margin/isolatedMarginData", "", 10, 10, 0, 0},
 		{"WS", "userDataStream.subscribe", "", 2, 2, 0, 0},
 		{"GET", "/api/v9/unknown", "", Unlisted, Unlisted, 0, 0},
 	}
@@ -53,6 +62,39 @@ func TestRequestsCostWhatTheDocumentsSay(t *testing.T) {
 			t.Errorf("%s %s?%.40s: got weight %d, on success %d, orders %d/%d, want %d, %d, %d/%d", test.method, test.path, test.query,
 				got.Weight, got.Success, got.Orders, got.OrdersLong, test.weight, test.success, test.orders, test.long)
 		}
+	}
+}
+
+// Each endpoint of /sapi has a limit of its own, some by address and some by account;
+// one of them must not cost more than its whole limit.
+func TestWalletEndpointsHaveTheirOwnLimits(t *testing.T) {
+	accounts := map[string]bool{
+		"GET /sapi/v1/capital/withdraw/history": true, "POST /sapi/v1/margin/order": true,
+		"DELETE /sapi/v1/margin/order": false, "GET /sapi/v1/system/status": false,
+	}
+	byAccount, byAddress := 0, 0
+	for key, e := range defaultTable(t).endpoints {
+		if e.Market != SAPI {
+			continue
+		}
+		limit := DefaultLimits(SAPI)[0].Count
+		if e.PerAccount {
+			limit = SAPIPerAccount
+			byAccount++
+		} else {
+			byAddress++
+		}
+		for _, r := range e.rules {
+			if r.weight > limit {
+				t.Errorf("%s %s: got weight %d, want at most its limit of %d", key.method, key.path, r.weight, limit)
+			}
+		}
+		if want, ok := accounts[key.method+" "+key.path]; ok && e.PerAccount != want {
+			t.Errorf("%s %s: got PerAccount %v, want %v", key.method, key.path, e.PerAccount, want)
+		}
+	}
+	if byAccount < 50 || byAddress < 250 {
+		t.Errorf("got %d endpoints by account and %d by address, want the 375 of the documents", byAccount, byAddress)
 	}
 }
 
@@ -68,6 +110,7 @@ func TestTableErrorsNameTheLine(t *testing.T) {
 		{"condition", head + "spot,GET,/api/v3/x,limit<=a,1,,,,\n", `condition "limit<=a"`},
 		{"no worst case", head + "spot,GET,/api/v3/x,symbol,1,,,,\n", "must have no condition"},
 		{"flag", head + "spot,GET,/api/v3/x,,1,,,free,\n", `flag "free"`},
+		{"account", head + "spot,GET,/api/v3/x,,1,,,uid,\n", "only endpoints of sapi"},
 		{"fields", head + "spot,GET\n", "wrong number of fields"},
 	}
 	for _, test := range tests {

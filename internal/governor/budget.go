@@ -23,8 +23,10 @@ type budget struct {
 
 	cur, prev tally
 	inflight  int64
-	// past is what others used in the last windows, newest first.
-	past [foreignMemory]int64
+	// past are the last windows, newest first.
+	past [memory]pastWindow
+	// worst has the highest figures of all of past.
+	worst pastWindow
 	// warm is false in the window in which we started: what was used before we
 	// did is not foreign.
 	warm  bool
@@ -36,13 +38,17 @@ type tally struct {
 	index int64
 	own   int64 // Settled.
 	// lost is what was sent and never answered: it may count any time.
-	lost    int64
-	header  int64 // The highest count that the exchange told; -1 if none.
-	foreign int64 // At least that was used by others.
-	classes [classes]int64
+	lost   int64
+	header int64 // The highest count that the exchange told; -1 if none.
+	// foreign was used by others, at least; urgent by orders and cancels.
+	foreign, urgent demand
+	classes         [classes]int64
 }
 
-const foreignMemory = 5
+// memory is how many windows are remembered to foretell the next one.
+const memory = 5
+
+type pastWindow struct{ foreign, urgent demand }
 
 // nearBoundary is how far a Date header may be off before it is a lie: one second
 // of resolution, and one of a wrong clock and a slow answer.
@@ -70,12 +76,20 @@ func (b *budget) rollTo(index int64) {
 	if index <= b.cur.index {
 		return
 	}
-	for range min(index-b.cur.index, foreignMemory) {
+	for range min(index-b.cur.index, memory) {
 		copy(b.past[1:], b.past[:])
-		b.past[0] = 0
+		b.past[0] = pastWindow{}
 	}
-	if over := index - b.cur.index; b.warm && over <= foreignMemory {
-		b.past[over-1] = b.cur.foreign
+	if over := index - b.cur.index; over <= memory {
+		b.past[over-1].urgent = b.cur.urgent
+		if b.warm {
+			b.past[over-1].foreign = b.cur.foreign.atMost(b.cur.header - b.cur.own)
+		}
+	}
+	b.worst = pastWindow{}
+	for _, p := range b.past {
+		b.worst.foreign.raise(p.foreign)
+		b.worst.urgent.raise(p.urgent)
 	}
 	if b.cur.header >= 0 {
 		b.warm = true
@@ -145,14 +159,20 @@ func (b *budget) settle(r reservation, s settlement) bool {
 		t.classes[r.class] += s.cost - r.weight
 	}
 	if s.lost {
-		t.lost += r.weight
+		s.cost = r.weight
+	}
+	if r.class.urgent() {
+		t.urgent.add(s.at, s.cost)
+	}
+	if s.lost {
+		t.lost += s.cost
 		return false
 	}
 	t.own += s.cost
 	if !certain {
 		return false
 	}
-	return b.hear(t, s.header)
+	return b.hear(t, s.header, s.at)
 }
 
 // placed is the window in which a request was counted, and whether its header is
@@ -179,13 +199,13 @@ func (b *budget) placed(r reservation, s settlement) (index int64, certain bool)
 const maxOver = 10
 
 // hear takes the exchange's count.
-func (b *budget) hear(t *tally, count int64) bool {
+func (b *budget) hear(t *tally, count int64, at time.Time) bool {
 	if count < 0 || count > maxOver*b.limit {
 		return false
 	}
 	t.header = max(t.header, count)
-	if ours := t.own + t.lost + b.inflight; count > ours {
-		t.foreign = max(t.foreign, count-ours)
+	if more := count - t.own - t.lost - b.inflight - t.foreign.total; more > 0 {
+		t.foreign.add(at, more)
 	}
 	return true
 }
@@ -196,24 +216,36 @@ func (b *budget) observe(at, dated time.Time, count int64) {
 	if dated.IsZero() {
 		dated = at
 	}
-	if b.index(dated) == b.cur.index && b.hear(&b.cur, count) {
+	if b.index(dated) == b.cur.index && b.hear(&b.cur, count, at) {
 		b.marks.note(at, b.used(&b.cur))
 	}
 }
 
-// foreignAhead is what others will probably use in the rest of the window, by the
-// worst of the last ones, and by this one once it tells something.
+// foreignAhead is what others will probably use in the rest of the window.
 func (b *budget) foreignAhead(at time.Time) int64 {
-	elapsed := b.elapsed(at)
-	perWindow := float64(0)
-	for _, foreign := range b.past {
-		perWindow = max(perWindow, float64(foreign))
+	now := b.cur.foreign
+	if !b.warm {
+		now = demand{}
 	}
-	if elapsed > 0.1 && b.warm {
-		perWindow = max(perWindow, float64(b.cur.foreign)/elapsed)
+	// What they used in each minute before they may use in this one, however late.
+	return max(ahead(now, b.worst.foreign, b.elapsed(at)), b.worst.foreign.total-now.total)
+}
+
+// urgentAhead is what orders and cancels will probably use in the rest of the window.
+func (b *budget) urgentAhead(at time.Time) int64 {
+	return ahead(b.cur.urgent, b.worst.urgent, b.elapsed(at))
+}
+
+// forgetForeign makes ours what was taken for the use of others.
+func (b *budget) forgetForeign() {
+	for i := range b.past {
+		b.past[i].foreign = demand{}
 	}
-	const margin = 1.15
-	return int64(perWindow * margin * (1 - elapsed))
+	b.worst.foreign = demand{}
+	for _, t := range []*tally{&b.cur, &b.prev} {
+		t.own += t.foreign.total
+		t.foreign = demand{}
+	}
 }
 
 func (b *budget) withLimit(l binance.Limit) *budget {

@@ -126,21 +126,21 @@ func TestForeignUseIsWhatWeDidNotSend(t *testing.T) {
 		b.settle(r, settlement{at: at, dated: at.Truncate(time.Second), cost: 20, header: count})
 	}
 	settle(20)
-	if b.cur.foreign != 0 {
-		t.Errorf("got %d foreign, want 0", b.cur.foreign)
+	if b.cur.foreign.total != 0 {
+		t.Errorf("got %d foreign, want 0", b.cur.foreign.total)
 	}
 	settle(540)
-	if b.cur.foreign != 500 || b.used(&b.cur) != 540 {
-		t.Errorf("got %d foreign of %d used, want 500 of 540", b.cur.foreign, b.used(&b.cur))
+	if b.cur.foreign.total != 500 || b.used(&b.cur) != 540 {
+		t.Errorf("got %d foreign of %d used, want 500 of 540", b.cur.foreign.total, b.used(&b.cur))
 	}
 	settle(560)
-	if b.cur.foreign != 500 {
-		t.Errorf("got %d foreign, want 500: the rest was ours", b.cur.foreign)
+	if b.cur.foreign.total != 500 {
+		t.Errorf("got %d foreign, want 500: the rest was ours", b.cur.foreign.total)
 	}
 	at = at.Add(time.Minute)
 	b.roll(at)
-	if b.cur.foreign != 0 || b.past[0] != 500 {
-		t.Errorf("got %d foreign in the new window and %d in the last, want 0 and 500", b.cur.foreign, b.past[0])
+	if b.cur.foreign.total != 0 || b.past[0].foreign.total != 500 {
+		t.Errorf("got %d foreign in the new window and %d in the last, want 0 and 500", b.cur.foreign.total, b.past[0].foreign.total)
 	}
 	if ahead := b.foreignAhead(b.startOf(b.cur.index)); ahead != 575 {
 		t.Errorf("got %d kept for others, want 575", ahead)

@@ -80,7 +80,11 @@ func (g *Governor) newCall(c call, said string) (*call, *problem) {
 	}
 	form := string(c.body)
 	c.signed = binance.IsSigned(c.query, form)
-	c.cost = s.table.Cost(method, c.path, c.query)
+	params := c.query
+	if form != "" {
+		params += "&" + form
+	}
+	c.cost = s.table.Cost(method, c.path, params)
 	g.correct(&c, method)
 	c.class = classify(method, c.path, c.signed, said)
 	c.account = s.accounts.of(c.header.Get(keyHeader))
@@ -110,6 +114,11 @@ func (g *Governor) correct(c *call, method string) {
 		// Its gate counts requests.
 		c.cost.Weight, c.cost.Success, c.row = 1, 1, 0
 	}
+	c.reprice(lessons)
+}
+
+// reprice takes what was learned since the call was priced: it may have waited.
+func (c *call) reprice(lessons *lessons) {
 	if c.row == 0 {
 		return
 	}

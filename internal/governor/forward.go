@@ -114,20 +114,13 @@ func (g *Governor) failed(c *call, l *lease, err error, now time.Time) error {
 func (g *Governor) settle(c *call, l *lease, resp *http.Response, v binance.Verdict, now time.Time) {
 	var buffer [8]binance.Used
 	used := binance.ReadUsed(resp.Header, buffer[:0])
-	s := settlement{at: now, dated: g.dates.parse(resp.Header), cost: c.cost.Weight, header: -1}
+	c.reprice(g.lessons[c.market])
+	s := settlement{at: now, dated: g.dates.parse(resp.Header), cost: c.cost.Weight, header: l.counted(used)}
 	if v.Kind == binance.Accepted {
 		s.cost = c.cost.Success
 	}
 	if v.Free {
 		s.cost = 0
-	}
-	for _, u := range used {
-		if u.Type == binance.RequestWeight && u.Window == l.weights.length {
-			s.header = u.Count
-			if u.Account {
-				l.gate.perAccount()
-			}
-		}
 	}
 	window := l.weight.index
 	believed := l.settle(s)
@@ -137,7 +130,9 @@ func (g *Governor) settle(c *call, l *lease, resp *http.Response, v binance.Verd
 		if c.cost.Endpoint != nil {
 			p.when = c.cost.When
 		}
-		g.lessons[c.market].hear(heard{s.header, c.row, now}, window, p)
+		if g.lessons[c.market].hear(heard{s.header, c.row, now}, window, p) {
+			l.gate.forgetForeign() // It was our own use at the wrong price.
+		}
 	}
 	g.metrics.answered(c.market, resp.StatusCode)
 	if c.cost.Orders > 0 || c.class == orders || v.Kind == binance.OrdersLimited {

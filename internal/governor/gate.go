@@ -14,7 +14,7 @@ import (
 // have limits of their own. A request passes at once if nothing of its class or a
 // higher one waits and there is room; orders and cancels always pass at once.
 type gate struct {
-	market binance.Market
+	config gateConfig
 	clock  *clock
 	ledger *ledger
 
@@ -237,7 +237,9 @@ func (g *gate) turn(a ask, at time.Time) (time.Time, bool) {
 	for c := account; c <= a.class; c++ {
 		ahead += g.queues[c].weight
 	}
-	ahead /= int64(len(g.lanes))
+	if !g.config.byAccount {
+		ahead /= int64(len(g.lanes))
+	}
 	possible := false
 	for _, l := range g.lanes {
 		b := l.weight
@@ -487,8 +489,11 @@ func (g *gate) stop(l *lane, wait time.Duration, now time.Time) {
 		end := l.weight.startOf(l.weight.index(at) + 1)
 		wait = end.Sub(at) + g.clock.guard()
 	}
-	if until := now.Add(wait); until.After(l.stopped) {
-		l.stopped = until
+	until := now.Add(wait)
+	for _, other := range g.lanes {
+		if (other == l || g.config.byAccount) && until.After(other.stopped) {
+			other.stopped = until
+		}
 	}
 }
 
@@ -511,6 +516,36 @@ func (g *gate) slow(l *lane, now time.Time) {
 	}
 	l.slowed = now.Add(min(firstPause<<min(l.slows, 5), longestPause))
 	l.slows++
+}
+
+// forgetForeign starts to measure anew what others use.
+func (g *gate) forgetForeign() {
+	g.mu.Lock()
+	for _, l := range g.lanes {
+		l.weight.forgetForeign()
+	}
+	g.mu.Unlock()
+	g.kick()
+}
+
+// counted is the exchange's count of what this gate limits, -1 if the answer does not
+// tell. An endpoint of /sapi may tell the address's and the account's.
+func (l *lease) counted(used []binance.Used) int64 {
+	count, other := int64(-1), int64(-1)
+	for _, u := range used {
+		switch {
+		case u.Type != binance.RequestWeight || u.Window != l.weights.length:
+		case u.Account == l.gate.config.byAccount:
+			count = u.Count
+		case u.Account:
+			other = u.Count
+		}
+	}
+	if count < 0 && other >= 0 {
+		l.gate.perAccount()
+		count = other
+	}
+	return count
 }
 
 // perAccount raises the limit of a /sapi endpoint that turns out to count by

@@ -18,7 +18,7 @@ import (
 func newTestGate(t *testing.T, change ...func(*gate)) *gate {
 	t.Helper()
 	g := &gate{
-		market: binance.Spot, clock: newClock(), ledger: new(ledger), wake: make(chan struct{}, 1),
+		config: gateConfig{market: binance.Spot}, clock: newClock(), ledger: new(ledger), wake: make(chan struct{}, 1),
 		rules: testConfig().rules(),
 		lanes: []*lane{{egress: &egress{name: "a"}, ban: new(ban), weight: newBudget(1000, time.Minute)}},
 	}

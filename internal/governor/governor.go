@@ -23,6 +23,7 @@ import (
 	"net/url"
 	"os"
 	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,6 +57,8 @@ type Governor struct {
 	clocks  map[binance.Market]*clock
 	orders  map[binance.Market]*orderBook
 	lessons map[binance.Market]*lessons
+	// markets are the gates of those that have limits as a whole.
+	markets map[binance.Market]*gate
 	dates   dateParser
 
 	refresher *refresher
@@ -63,7 +66,7 @@ type Governor struct {
 	setup     atomic.Pointer[setup]
 
 	mu sync.RWMutex
-	// gates are by market, and by endpoint for those with limits of their own.
+	// gates are by market, endpoint and account, as gateConfig.name writes them.
 	gates map[string]*gate
 	// work starts a gate's goroutine while Run runs.
 	work func(*gate)
@@ -137,6 +140,7 @@ func New(cfg Config, d Deps) (*Governor, error) {
 		orders:  make(map[binance.Market]*orderBook),
 		lessons: make(map[binance.Market]*lessons),
 		gates:   make(map[string]*gate),
+		markets: make(map[binance.Market]*gate),
 	}
 	g.setup.Store(s)
 	ways := cfg.Egress
@@ -155,7 +159,7 @@ func New(cfg Config, d Deps) (*Governor, error) {
 		if m != binance.SAPI {
 			g.clocks[m] = newClock()
 			g.orders[m] = newOrderBook(m, g.clocks[m])
-			g.market(m)
+			g.markets[m] = g.gate(marketConfig(m))
 		}
 	}
 	g.refresher = newRefresher(g)
@@ -254,56 +258,84 @@ func (g *Governor) Prepare(cfg Config) (commit func(), err error) {
 	}, nil
 }
 
-// maxGates bounds the endpoints of /sapi that are told apart.
-const maxGates = 300
+// maxEndpoints bounds the limits of /sapi that are told apart: those of the endpoints,
+// and of the accounts where a limit is the account's.
+const maxEndpoints = 1000
+
+// gateConfig is what a gate is made from.
+type gateConfig struct {
+	market binance.Market
+	weight binance.Limit
+	// requests is nil where there is no such limit.
+	requests *binance.Limit
+	// endpoint is empty for a market as a whole.
+	endpoint string
+	// byAccount is true for a limit that all addresses share; account is whose it is.
+	byAccount bool
+	account   string
+}
+
+func (c gateConfig) name() string {
+	return strings.Join([]string{string(c.market), c.endpoint, c.account}, " ")
+}
 
 // gateOf is the gate that a call must pass.
 func (g *Governor) gateOf(c *call) *gate {
-	if c.funding() {
-		return g.named(string(c.market)+" funding", func() *gate {
-			return g.newGate(c.market, binance.FundingLimit(), nil)
-		})
+	switch {
+	case c.funding():
+		return g.gate(gateConfig{market: c.market, weight: binance.FundingLimit(), endpoint: "funding"})
+	case c.market == binance.SAPI:
+		return g.sapi(c)
 	}
-	if c.market != binance.SAPI {
-		g.refresher.use(c.market)
-		return g.market(c.market)
-	}
-	return g.named(c.path, func() *gate {
-		return g.newGate(c.market, binance.DefaultLimits(binance.SAPI)[0], nil)
-	})
+	g.refresher.use(c.market)
+	return g.market(c.market)
 }
 
 // market is the gate of a market that has limits as a whole.
-func (g *Governor) market(m binance.Market) *gate {
-	return g.named(string(m), func() *gate {
-		limits := binance.DefaultLimits(m)
-		var requests *binance.Limit
-		for i, l := range limits {
-			if l.Type == binance.RawRequests {
-				requests = &limits[i]
-			}
+func (g *Governor) market(m binance.Market) *gate { return g.markets[m] }
+
+func marketConfig(m binance.Market) gateConfig {
+	limits := binance.DefaultLimits(m)
+	cfg := gateConfig{market: m, weight: limits[0]}
+	for i, l := range limits {
+		if l.Type == binance.RawRequests {
+			cfg.requests = &limits[i]
 		}
-		return g.newGate(m, limits[0], requests)
-	})
+	}
+	return cfg
 }
 
-func (g *Governor) named(name string, make func() *gate) *gate {
+// sapi is the gate of an endpoint of /sapi. Each has a limit of the address or of the
+// account, by method and path; API docs, 2026-07.
+func (g *Governor) sapi(c *call) *gate {
+	cfg := gateConfig{market: binance.SAPI, weight: binance.DefaultLimits(binance.SAPI)[0], endpoint: c.method + " " + c.path}
+	if e := c.cost.Endpoint; e != nil && e.PerAccount {
+		cfg.weight.Count, cfg.byAccount, cfg.account = binance.SAPIPerAccount, true, c.account
+	}
+	g.mu.RLock()
+	full := len(g.gates) >= maxEndpoints && g.gates[cfg.name()] == nil
+	g.mu.RUnlock()
+	if full {
+		cfg = gateConfig{market: binance.SAPI, weight: binance.DefaultLimits(binance.SAPI)[0], endpoint: otherLabel}
+	}
+	return g.gate(cfg)
+}
+
+// gate returns the gate of that name, which it makes if there is none.
+func (g *Governor) gate(cfg gateConfig) *gate {
+	name := cfg.name()
 	g.mu.RLock()
 	found := g.gates[name]
-	full := len(g.gates) >= maxGates
 	g.mu.RUnlock()
 	if found != nil {
 		return found
-	}
-	if full {
-		name = "/sapi/" + otherLabel
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if found := g.gates[name]; found != nil {
 		return found
 	}
-	created := make()
+	created := g.newGate(cfg)
 	g.gates[name] = created
 	if g.work != nil {
 		g.work(created)
@@ -311,15 +343,19 @@ func (g *Governor) named(name string, make func() *gate) *gate {
 	return created
 }
 
-func (g *Governor) newGate(m binance.Market, weight binance.Limit, requests *binance.Limit) *gate {
+func (g *Governor) newGate(cfg gateConfig) *gate {
 	created := &gate{
-		market: m, clock: g.clocks[m.Host()], ledger: new(ledger),
+		config: cfg, clock: g.clocks[cfg.market.Host()], ledger: new(ledger),
 		rules: g.setup.Load().config.rules(), wake: make(chan struct{}, 1),
 	}
-	for _, e := range g.egress {
-		l := &lane{egress: e, ban: g.bans.of(m, e.name), weight: newBudget(weight.Count, weight.Window)}
-		if requests != nil {
-			l.requests = newBudget(requests.Count, requests.Window)
+	weight := newBudget(cfg.weight.Count, cfg.weight.Window)
+	for i, e := range g.egress {
+		if i > 0 && !cfg.byAccount {
+			weight = newBudget(cfg.weight.Count, cfg.weight.Window)
+		}
+		l := &lane{egress: e, ban: g.bans.of(cfg.market, e.name), weight: weight}
+		if cfg.requests != nil {
+			l.requests = newBudget(cfg.requests.Count, cfg.requests.Window)
 		}
 		created.lanes = append(created.lanes, l)
 	}

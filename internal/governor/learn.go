@@ -91,16 +91,17 @@ func (l *lessons) rowOf(endpoint string) int {
 	return row
 }
 
-// hear notes an answer of a window; a row of 0 only marks the place.
-func (l *lessons) hear(h heard, window int64, p price) {
+// hear notes an answer of a window; a row of 0 only marks the place. It says whether
+// a price was found too low.
+func (l *lessons) hear(h heard, window int64, p price) (raised bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if window > l.window {
-		l.learn()
+		raised = l.learn()
 		l.window, l.heard = window, l.heard[:0]
 	}
 	if window < l.window || len(l.heard) == maxHeard {
-		return
+		return raised
 	}
 	l.heard = append(l.heard, h)
 	if h.row != 0 {
@@ -108,10 +109,11 @@ func (l *lessons) hear(h heard, window int64, p price) {
 			l.prices[h.row] = p
 		}
 	}
+	return raised
 }
 
-// learn reads the steps of the window that is over.
-func (l *lessons) learn() {
+// learn reads the steps of the window that is over, and says whether a price rose.
+func (l *lessons) learn() (raised bool) {
 	slices.SortStableFunc(l.heard, func(a, b heard) int { return cmp.Compare(a.count, b.count) })
 	touched := make(map[int]bool)
 	for i := 1; i < len(l.heard); i++ {
@@ -140,9 +142,11 @@ func (l *lessons) learn() {
 		}
 		if w, ok := l.steps[row].price(was); ok {
 			next[row] = w
+			raised = raised || w > was
 		}
 	}
 	l.learned.Store(&next)
+	return raised
 }
 
 // price is what the steps say, if there are enough of them.

@@ -32,14 +32,15 @@ func (b *budget) room(c class, at time.Time, guard time.Duration, s shares) int6
 	}
 	limit := float64(b.limit)
 	remains := 1 - b.elapsed(at)
-	keep := floor + s.order*remains
+	// Orders and cancels may need more than their share, and pass whatever is left.
+	keep := floor*limit + max(s.order*remains*limit, float64(b.urgentAhead(at)))
 	if c > account {
-		keep += s.account * remains
+		keep += s.account * remains * limit
 	}
 	if c > market {
-		keep += s.market * remains
+		keep += s.market * remains * limit
 	}
-	room := left - int64(keep*limit) - b.foreignAhead(at)
+	room := left - int64(keep) - b.foreignAhead(at)
 	if c > account {
 		open := burst + (1-burst)*min(1, b.elapsed(at)/paced)
 		room = min(room, int64(open*limit)-b.used(&b.cur))

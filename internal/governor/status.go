@@ -1,6 +1,8 @@
 package governor
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -13,6 +15,25 @@ type Status struct {
 	Listen      string         `json:"listen,omitempty"`
 	WeightTable string         `json:"weightTable"`
 	Markets     []MarketStatus `json:"markets"`
+	// Endpoints are limits that are not a market's, as far as they are used in the
+	// current window; the most used part first.
+	Endpoints []EndpointStatus `json:"endpoints"`
+}
+
+// EndpointStatus is the limit of one endpoint of /sapi, of the funding rates of
+// futures, or of connections to a WebSocket API.
+type EndpointStatus struct {
+	Market binance.Market `json:"market"`
+	// Endpoint is a method and a path, or "funding" or "connections".
+	Endpoint string `json:"endpoint"`
+	// By is address or account: whose limit it is. It is Name's.
+	By           string  `json:"by"`
+	Name         string  `json:"name"`
+	Used         int64   `json:"used"`
+	Limit        int64   `json:"limit"`
+	Window       string  `json:"window"`
+	WindowEndsIn float64 `json:"windowEndsInSeconds"`
+	Queued       int     `json:"queued"`
 }
 
 // MarketStatus is one market's limits and who uses them.
@@ -61,13 +82,32 @@ type EgressStatus struct {
 	Projected int64 `json:"projected"`
 	// ExhaustedIn is in how many seconds the limit is used up at the present rate;
 	// absent if the window ends before.
-	ExhaustedIn  *float64   `json:"exhaustedInSeconds,omitempty"`
-	WindowEndsIn float64    `json:"windowEndsInSeconds"`
-	BannedUntil  *time.Time `json:"bannedUntil,omitempty"`
-	BanKind      string     `json:"banKind,omitempty"`
+	ExhaustedIn  *float64 `json:"exhaustedInSeconds,omitempty"`
+	WindowEndsIn float64  `json:"windowEndsInSeconds"`
+	// Requests is the limit of the number of requests; absent if the market has none.
+	Requests *RequestsStatus `json:"requests,omitempty"`
+	// Priorities are what each class has used of the window, and may still use now.
+	Priorities  map[string]PriorityStatus `json:"priorities"`
+	BannedUntil *time.Time                `json:"bannedUntil,omitempty"`
+	BanKind     string                    `json:"banKind,omitempty"`
 	// Bans is how many there were in three days.
 	Bans         int        `json:"bans,omitempty"`
 	BackoffUntil *time.Time `json:"backoffUntil,omitempty"`
+}
+
+// RequestsStatus is how many requests one address has sent, whatever they weigh.
+type RequestsStatus struct {
+	Used         int64   `json:"used"`
+	Limit        int64   `json:"limit"`
+	Window       string  `json:"window"`
+	WindowEndsIn float64 `json:"windowEndsInSeconds"`
+}
+
+// PriorityStatus is a class of requests in the current window.
+type PriorityStatus struct {
+	Used int64 `json:"used"`
+	// Room is what the class may use at once; more of it opens until the window ends.
+	Room int64 `json:"room"`
 }
 
 // heaviest is how many callers are shown.
@@ -101,7 +141,59 @@ func (g *Governor) Status() Status {
 		}
 		s.Markets = append(s.Markets, ms)
 	}
+	s.Endpoints = g.endpoints(now)
 	return s
+}
+
+// maxEndpointsShown bounds what is shown of the limits of endpoints.
+const maxEndpointsShown = 50
+
+func (g *Governor) endpoints(now time.Time) []EndpointStatus {
+	g.mu.RLock()
+	gates := slices.Collect(maps.Values(g.gates))
+	g.mu.RUnlock()
+	all := []EndpointStatus{}
+	for _, gate := range gates {
+		if gate.config.endpoint != "" {
+			all = append(all, gate.endpointStatus(now)...)
+		}
+	}
+	slices.SortFunc(all, func(a, b EndpointStatus) int {
+		return cmp.Or(
+			cmp.Compare(float64(b.Used)/float64(b.Limit), float64(a.Used)/float64(a.Limit)),
+			cmp.Compare(a.Market, b.Market), cmp.Compare(a.Endpoint, b.Endpoint), cmp.Compare(a.Name, b.Name),
+		)
+	})
+	return all[:min(len(all), maxEndpointsShown)]
+}
+
+func (g *gate) endpointStatus(now time.Time) (all []EndpointStatus) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	at := g.clock.now(now)
+	queued := 0
+	for c := range g.queues {
+		queued += g.queues[c].length
+	}
+	for _, l := range g.lanes {
+		b := l.weight
+		b.roll(at)
+		s := EndpointStatus{
+			Market: g.config.market, Endpoint: g.config.endpoint, By: "address", Name: l.egress.name,
+			Used: b.used(&b.cur), Limit: b.limit, Window: binance.WindowName(b.length),
+			WindowEndsIn: b.startOf(b.cur.index + 1).Sub(at).Seconds(), Queued: queued,
+		}
+		if g.config.byAccount {
+			s.By, s.Name = "account", g.config.account
+		}
+		if s.Used > 0 || s.Queued > 0 {
+			all = append(all, s)
+		}
+		if g.config.byAccount {
+			break // All lanes have the same budget.
+		}
+	}
+	return all
 }
 
 func (g *gate) status(now time.Time) MarketStatus {
@@ -110,24 +202,32 @@ func (g *gate) status(now time.Time) MarketStatus {
 	at := g.clock.now(now)
 	first := g.lanes[0].weight
 	s := MarketStatus{
-		Market: g.market, Limit: first.limit, Window: binance.WindowName(first.length),
+		Market: g.config.market, Limit: first.limit, Window: binance.WindowName(first.length),
 		Queued: make(map[string]int), Callers: g.ledger.heavy(at, heaviest),
 	}
 	for c := account; c < classes; c++ {
 		s.Queued[c.String()] = g.queues[c].length
 	}
 	for _, l := range g.lanes {
-		s.Egress = append(s.Egress, l.status(now, at))
+		s.Egress = append(s.Egress, g.laneStatus(l, now, at))
 	}
 	return s
 }
 
-func (l *lane) status(now, at time.Time) EgressStatus {
+func (g *gate) laneStatus(l *lane, now, at time.Time) EgressStatus {
 	b := l.weight
 	b.roll(at)
 	s := EgressStatus{
-		Name: l.egress.name, Used: b.used(&b.cur), InFlight: b.inflight, Foreign: b.cur.foreign,
-		WindowEndsIn: b.startOf(b.cur.index + 1).Sub(at).Seconds(),
+		Name: l.egress.name, Used: b.used(&b.cur), InFlight: b.inflight, Foreign: b.cur.foreign.total,
+		WindowEndsIn: b.startOf(b.cur.index + 1).Sub(at).Seconds(), Priorities: make(map[string]PriorityStatus),
+	}
+	for c := range classes {
+		room := max(0, b.room(c, at, g.clock.guard(), g.rules.shares))
+		s.Priorities[c.String()] = PriorityStatus{Used: b.cur.classes[c], Room: room}
+	}
+	if r := l.requests; r != nil {
+		r.roll(at)
+		s.Requests = &RequestsStatus{r.used(&r.cur), r.limit, binance.WindowName(r.length), r.startOf(r.cur.index + 1).Sub(at).Seconds()}
 	}
 	rate := b.rate(at)
 	s.Projected = s.Used + int64(rate*s.WindowEndsIn)

@@ -49,10 +49,8 @@ func (h *handler) webSocket(w http.ResponseWriter, r *http.Request, client strin
 // openSocket asks the exchange for a connection. The socket is nil if it refused,
 // which the response then says.
 func (g *Governor) openSocket(ctx context.Context, c *call) (*socket, *http.Response, error) {
-	attempts := g.named(string(c.market)+" connections", func() *gate {
-		limits := binance.DefaultLimits(c.market)
-		return g.newGate(c.market, limits[len(limits)-1], nil)
-	})
+	limits := binance.DefaultLimits(c.market)
+	attempts := g.gate(gateConfig{market: c.market, weight: limits[len(limits)-1], endpoint: "connections"})
 	attempt, err := attempts.acquire(ctx, ask{client: c.client, class: c.class, weight: 1})
 	if err != nil {
 		if r, ok := err.(*refusal); ok {
