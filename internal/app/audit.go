@@ -16,6 +16,7 @@ import (
 	"github.com/hedgewatch/hedgewatch/internal/binance"
 	"github.com/hedgewatch/hedgewatch/internal/config"
 	"github.com/hedgewatch/hedgewatch/internal/event"
+	"github.com/hedgewatch/hedgewatch/internal/receiver/webhook"
 )
 
 // buildAudit leaves a.audit nil if the configuration has no datasets.
@@ -28,6 +29,15 @@ func (a *App) buildAudit(cfg *config.Config) (err error) {
 		return err
 	}
 	a.closeAudit = sources.close
+	var repair func(context.Context, string, []byte) error
+	if e := cfg.Audit.Repair; e != nil {
+		poster, err := webhook.NewPoster(*e)
+		if err != nil {
+			return fmt.Errorf("audit.repair: %w", err)
+		}
+		a.closeAudit = func() { sources.close(); poster.Close() }
+		repair = poster.Post
+	}
 	a.audit, err = audit.New(cfg.Audit.Auditor(), audit.Deps{
 		Logger:     a.logger.With("component", "audit"),
 		Registerer: a.reg,
@@ -38,6 +48,7 @@ func (a *App) buildAudit(cfg *config.Config) (err error) {
 		Transport: a.auditTransport(cfg),
 		BaseURL:   exchangeURL(cfg),
 		Raise:     a.raiseFinding,
+		Repair:    repair,
 		Clear: func(ctx context.Context, key string) error {
 			_, err := a.events.Clear(ctx, key)
 			if errors.Is(err, event.ErrUnknown) {

@@ -34,6 +34,9 @@ type Deps struct {
 	// Raise tells at once what should not wait for a rule, Clear that it is over.
 	Raise func(context.Context, Alarm) error
 	Clear func(ctx context.Context, key string) error
+	// Repair hands a plan to who repairs, once; nil if nobody does. key is the same
+	// for each attempt at a plan. Whether to try again is in a *receiver.Error.
+	Repair func(ctx context.Context, key string, plan []byte) error
 }
 
 // Alarm says that rows of a dataset are missing or wrong by the platform's fault.
@@ -53,6 +56,7 @@ type Auditor struct {
 	journal  *journal.Journal
 	exchange *exchange
 	watches  []*watch
+	repairs  *prometheus.CounterVec
 
 	// mu guards the state of all watches.
 	mu sync.Mutex
@@ -83,7 +87,19 @@ func New(c Config, d Deps) (*Auditor, error) {
 		a.watches = append(a.watches, newWatch(a, i, ds))
 	}
 	a.load()
-	return a, d.Registerer.Register(collector{a})
+	a.repairs = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "hedgewatch_audit_repairs_total", Help: "Attempts to hand repair plans to the platform, by what became of them.",
+	}, []string{"outcome"})
+	collectors := []prometheus.Collector{collector{a}}
+	if d.Repair != nil {
+		collectors = append(collectors, repairMetrics(a)...)
+	}
+	for _, c := range collectors {
+		if err := d.Registerer.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
 }
 
 func unique(names map[string]bool, name string) error {
@@ -116,6 +132,9 @@ func (a *Auditor) Run(ctx context.Context) error {
 	for _, w := range a.watches {
 		workers.Go(func() { w.run(ctx) })
 	}
+	if a.deps.Repair != nil {
+		workers.Go(func() { a.runRepairs(ctx) })
+	}
 	workers.Wait()
 	return a.journal.Close()
 }
@@ -143,6 +162,7 @@ type watch struct {
 	index  int
 	logger *slog.Logger
 	rows   Rows
+	sooner chan struct{} // Something is due sooner than it was.
 
 	series  map[Series]*progress
 	book    book
@@ -161,6 +181,7 @@ func newWatch(a *Auditor, i int, d Dataset) *watch {
 	return &watch{
 		Dataset: d, a: a, index: i, logger: a.deps.Logger.With("source", d.Source, "dataset", d.Name),
 		series: map[Series]*progress{}, book: book{prefix: d.Name + "|finding|", records: map[string]*Record{}}, raised: map[Kind]int64{},
+		sooner: make(chan struct{}, 1),
 	}
 }
 
@@ -219,10 +240,22 @@ func (w *watch) run(ctx context.Context) {
 		w.recheck(ctx, time.Now())
 		w.flush()
 		w.alarm(ctx)
-		if sleep(ctx, time.Until(w.nextDue(time.Now()))) != nil {
+		if w.wait(ctx, time.Until(w.nextDue(time.Now()))) != nil {
 			return
 		}
 	}
+}
+
+// wait is sleep that a change of what is due ends early.
+func (w *watch) wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-w.sooner:
+	case <-ctx.Done():
+	}
+	return ctx.Err()
 }
 
 // runBackground verifies what is not new, one piece at a time.

@@ -45,6 +45,7 @@ type world struct {
 	stored  map[int64]string // of the platform
 	weight  int64
 	alarms  map[string]Alarm
+	repair  func(ctx context.Context, key string, plan []byte) error
 }
 
 func newWorld(t *testing.T) *world {
@@ -184,6 +185,7 @@ func (w *world) audit(dir string, rows Rows, market string) (a *Auditor, reg *pr
 		Transport: w, BaseURL: func(string) string { return "http://exchange" },
 		Raise: func(_ context.Context, al Alarm) error { w.change(func() { w.alarms[al.Key] = al }); return nil },
 		Clear: func(_ context.Context, key string) error { w.change(func() { delete(w.alarms, key) }); return nil },
+		Repair: w.repair,
 	})
 	if err != nil {
 		w.t.Fatal(err)

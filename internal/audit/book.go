@@ -30,6 +30,8 @@ type Record struct {
 	Confirmed bool `json:"confirmed"`
 	// Plan are the requests that would fetch what is missing.
 	Plan *Plan `json:"plan,omitempty"`
+	// Handover is how the plan was handed to who repairs, nil if it was not.
+	Handover *Handover `json:"handover,omitempty"`
 }
 
 func (r *Record) open() bool { return r.ClosedAt.IsZero() }
@@ -141,7 +143,7 @@ func (b *book) close(now time.Time, r *Record) {
 func (b *book) due(now time.Time, most int) []*Record {
 	var list []*Record
 	for _, r := range b.records {
-		if r.ours() && now.Sub(r.CheckedAt) >= recheckAfter(now.Sub(r.OpenedAt)) {
+		if r.ours() && now.Sub(r.CheckedAt) >= r.recheckAfter(now) {
 			list = append(list, r)
 		}
 	}
@@ -149,9 +151,14 @@ func (b *book) due(now time.Time, most int) []*Record {
 	return list[:min(most, len(list))]
 }
 
-// recheckAfter looks often at what is new, and seldom at what nobody repairs.
-func recheckAfter(age time.Duration) time.Duration {
-	return min(max(age/10, 5*time.Second), time.Hour)
+// recheckAfter looks often at what is new or being mended, and seldom at what
+// nobody repairs.
+func (r *Record) recheckAfter(now time.Time) time.Duration {
+	since := r.OpenedAt
+	if r.Handover != nil && r.Handover.TakenAt.After(since) {
+		since = r.Handover.TakenAt
+	}
+	return min(max(now.Sub(since)/10, 5*time.Second), time.Hour)
 }
 
 // list returns copies, the open ones first, the newest first.

@@ -45,7 +45,7 @@ func (w *watch) nextDue(now time.Time) time.Time {
 	w.a.mu.Lock()
 	defer w.a.mu.Unlock()
 	for _, r := range w.book.records { // What is open may be mended before that.
-		if at := r.CheckedAt.Add(recheckAfter(now.Sub(r.OpenedAt))); r.ours() && at.Before(next) {
+		if at := r.CheckedAt.Add(r.recheckAfter(now)); r.ours() && at.Before(next) {
 			next = at
 		}
 	}

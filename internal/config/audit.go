@@ -9,6 +9,7 @@ import (
 	"github.com/hedgewatch/hedgewatch/internal/audit"
 	"github.com/hedgewatch/hedgewatch/internal/audit/httpsource"
 	"github.com/hedgewatch/hedgewatch/internal/audit/postgres"
+	repairhook "github.com/hedgewatch/hedgewatch/internal/receiver/webhook"
 )
 
 // Audit is the `audit` section: where a platform keeps its data, and what of it
@@ -23,6 +24,8 @@ type Audit struct {
 	ExchangeURL string `yaml:"exchange_url,omitempty"`
 	// WeightPerMinute is what may be used of each market's request weight.
 	WeightPerMinute int64 `yaml:"weight_per_minute"`
+	// Repair is where plans to mend findings are posted, nil for nowhere.
+	Repair *repairhook.Endpoint `yaml:"repair,omitempty"`
 }
 
 // AuditSource is a database, or a server in front of one.
@@ -84,6 +87,11 @@ func (l *loader) audit(n *node) {
 			h.HTTPConfig.SetDirectory(l.dir)
 		}
 	}
+	if r := l.config.Audit.Repair; r != nil {
+		l.relative(&r.URLFile)
+		l.relative(&r.HMACSecretFile)
+		r.HTTPConfig.SetDirectory(l.dir)
+	}
 }
 
 func (a Audit) validate() error {
@@ -110,6 +118,11 @@ func (a Audit) validate() error {
 	for i, account := range a.Accounts {
 		if account.ID == "" || account.Key == "" || account.Secret == "" {
 			fail("audit.accounts[%d]: give id, api_key and secret", i)
+		}
+	}
+	if a.Repair != nil {
+		if err := a.Repair.Validate(); err != nil {
+			fail("audit.repair: %w", err)
 		}
 	}
 	if a.WeightPerMinute < 1 || a.WeightPerMinute > 6000 {
