@@ -76,6 +76,8 @@ fmt: $(BIN)/gofumpt ## format the Go code
 generate: ## rewrite the generated files
 	$(GO) run ./mixin/generate
 	$(GO) test ./internal/archtest -run '^TestDependenciesAreListedWithTheirLicences$$' -update
+	$(GO) test ./internal/app -run '^TestMetricsReference$$' -update
+	$(GO) test ./cmd/hedgewatch -run '^TestCommandReference$$' -update
 
 .PHONY: lint
 lint: $(BIN)/gofumpt $(BIN)/staticcheck

@@ -90,7 +90,7 @@ func New(c Config, d Deps) (*Auditor, error) {
 	a.repairs = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "hedgewatch_audit_repairs_total", Help: "Attempts to hand repair plans to the platform, by what became of them.",
 	}, []string{"outcome"})
-	collectors := []prometheus.Collector{collector{a}}
+	collectors := []prometheus.Collector{newCollector(a)}
 	if d.Repair != nil {
 		collectors = append(collectors, repairMetrics(a)...)
 	}

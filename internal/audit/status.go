@@ -131,26 +131,38 @@ func (a *Auditor) Findings() []Record {
 }
 
 // collector exports the status.
-type collector struct{ a *Auditor }
+type collector struct {
+	a *Auditor
 
-func desc(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc(name, help, labels, nil)
+	missing, duplicate, mismatched, lag, verified, success, failing *prometheus.Desc
 }
 
-// Describe implements prometheus.Collector; the metrics are those of the series
-// that there are.
-func (collector) Describe(chan<- *prometheus.Desc) {}
+func newCollector(a *Auditor) *collector {
+	labels := []string{"source", "dataset", "market", "account", "symbol", "interval"}
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("hedgewatch_audit_"+name, help, labels, nil)
+	}
+	return &collector{
+		a:          a,
+		missing:    desc("missing_rows", "Rows that are not there, by whose fault.", append(labels, "cause")...),
+		duplicate:  desc("duplicate_rows", "Rows that are there more than once.", labels...),
+		mismatched: desc("mismatched_rows", "Rows whose values cannot be right, or are not the exchange's.", labels...),
+		lag:        desc("lag_seconds", "How far the newest row is behind the exchange, or how long the slowest new row took to be stored.", labels...),
+		verified:   desc("verified_until_timestamp_seconds", "Until when nothing is missing or wrong.", labels...),
+		success:    desc("last_success_timestamp_seconds", "When rows of the series could be verified last.", labels...),
+		failing:    desc("failing", "1 while a dataset cannot be verified.", "source", "dataset"),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.missing, c.duplicate, c.mismatched, c.lag, c.verified, c.success, c.failing} {
+		ch <- d
+	}
+}
 
 // Collect implements prometheus.Collector.
-func (c collector) Collect(ch chan<- prometheus.Metric) {
-	labels := []string{"source", "dataset", "market", "account", "symbol", "interval"}
-	missing := desc("hedgewatch_audit_missing_rows", "Rows that are not there, by whose fault.", append(labels, "cause")...)
-	duplicate := desc("hedgewatch_audit_duplicate_rows", "Rows that are there more than once.", labels...)
-	mismatched := desc("hedgewatch_audit_mismatched_rows", "Rows whose values cannot be right, or are not the exchange's.", labels...)
-	lag := desc("hedgewatch_audit_lag_seconds", "How far the newest row is behind the exchange, or how long the slowest new row took to be stored.", labels...)
-	verified := desc("hedgewatch_audit_verified_until_timestamp_seconds", "Until when nothing is missing or wrong.", labels...)
-	success := desc("hedgewatch_audit_last_success_timestamp_seconds", "When rows of the series could be verified last.", labels...)
-	failing := desc("hedgewatch_audit_failing", "1 while a dataset cannot be verified.", "source", "dataset")
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, values ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, values...)
 	}
@@ -160,20 +172,20 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		if d.Error != "" {
 			down = 1
 		}
-		gauge(failing, down, d.Source, d.Dataset)
+		gauge(c.failing, down, d.Source, d.Dataset)
 		for _, s := range d.Series {
 			values := []string{d.Source, s.Dataset, d.Market, s.Account, s.Symbol, string(s.Interval)}
 			if s.LastSuccess.IsZero() || seen[s.Series] {
 				continue // Unknown is not zero.
 			}
 			seen[s.Series] = true
-			gauge(missing, float64(s.Missing), append(values, string(Platform))...)
-			gauge(missing, float64(s.MissingAtExchange), append(values, string(Exchange))...)
-			gauge(duplicate, float64(s.Duplicate), values...)
-			gauge(mismatched, float64(s.Mismatched), values...)
-			gauge(lag, s.LagSeconds, values...)
-			gauge(verified, float64(s.VerifiedUntil.UnixMilli())/1000, values...)
-			gauge(success, float64(s.LastSuccess.UnixMilli())/1000, values...)
+			gauge(c.missing, float64(s.Missing), append(values, string(Platform))...)
+			gauge(c.missing, float64(s.MissingAtExchange), append(values, string(Exchange))...)
+			gauge(c.duplicate, float64(s.Duplicate), values...)
+			gauge(c.mismatched, float64(s.Mismatched), values...)
+			gauge(c.lag, s.LagSeconds, values...)
+			gauge(c.verified, float64(s.VerifiedUntil.UnixMilli())/1000, values...)
+			gauge(c.success, float64(s.LastSuccess.UnixMilli())/1000, values...)
 		}
 	}
 }
