@@ -129,6 +129,10 @@ func (w *watch) compareStep(ctx context.Context, now time.Time) (more bool, err 
 	if !w.Compare {
 		return false, nil
 	}
+	late, err := behind(ctx, w.rows)
+	if err != nil {
+		return false, err
+	}
 	w.a.mu.Lock()
 	verified := !w.history.Done.IsZero()
 	w.a.mu.Unlock()
@@ -136,7 +140,7 @@ func (w *watch) compareStep(ctx context.Context, now time.Time) (more bool, err 
 		if p.From.IsZero() || p.Series.Dataset == Klines && !verified {
 			continue
 		}
-		from, to, ok := w.comparePiece(&p, now)
+		from, to, ok := w.comparePiece(&p, now.Add(-late))
 		if !ok {
 			continue
 		}

@@ -55,15 +55,24 @@ func (w *watch) nextDue(now time.Time) time.Time {
 	return next
 }
 
+// maxBehind is how far a replica may be behind before people hear of it; what is
+// due is looked for as much later in any case.
+const maxBehind = time.Minute
+
 // live verifies the rows that have become due.
 func (w *watch) live(ctx context.Context, now time.Time) error {
+	late, err := behind(ctx, w.rows)
+	if err != nil {
+		return err
+	}
+	asOf := now.Add(-late)
 	var results []Result
 	var findings []Finding
 	for _, p := range w.sorted() {
 		var r Result
 		var err error
 		if p.Series.Dataset == Klines {
-			until := w.due(p.Series.Interval, now)
+			until := w.due(p.Series.Interval, asOf)
 			if p.Until.IsZero() {
 				p.Until = w.firstOf(p.Series.Interval, until)
 			}
@@ -73,7 +82,7 @@ func (w *watch) live(ctx context.Context, now time.Time) error {
 			r, err = w.readBars(ctx, &p, p.Until, until)
 			results = append(results, r)
 		} else {
-			r, err = w.readEntries(ctx, &p, now)
+			r, err = w.readEntries(ctx, &p, asOf)
 			findings = append(findings, r.Findings...)
 		}
 		if err != nil {
@@ -94,6 +103,9 @@ func (w *watch) live(ctx context.Context, now time.Time) error {
 				p.Newest = r.newest
 			}
 		})
+	}
+	if late > maxBehind {
+		return errBehind(late)
 	}
 	return nil
 }
@@ -127,6 +139,9 @@ func (w *watch) readEntries(ctx context.Context, p *progress, now time.Time) (Re
 	from := p.Until.Add(-entryOverlap)
 	if p.Until.IsZero() {
 		from = until.Add(-time.Hour)
+	}
+	if until.Before(p.Until) {
+		return Result{}, nil // A replica has fallen behind what it had.
 	}
 	check := NewEntryCheck(p.Series)
 	check.LateAfter = time.Duration(w.LateAfter)

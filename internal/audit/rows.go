@@ -21,6 +21,26 @@ type Rows interface {
 	Entries(ctx context.Context, s Series, from, to time.Time, each func(e *Entry)) error
 }
 
+// Replica is [Rows] that may be those of a copy which follows behind.
+type Replica interface {
+	// Behind is how old the state is that a later call may read; 0 for the store
+	// itself. What should have been stored since is not missing.
+	Behind(ctx context.Context) (time.Duration, error)
+}
+
+// behind asks rows that may be a replica.
+func behind(ctx context.Context, rows Rows) (time.Duration, error) {
+	if r, ok := rows.(Replica); ok {
+		return r.Behind(ctx)
+	}
+	return 0, nil
+}
+
+// errBehind is why what a copy lacks is not taken for missing.
+func errBehind(d time.Duration) error {
+	return fmt.Errorf("the database is a standby that is %s behind, and what it lacks since may be there; read the primary, or see why replay lags", d.Round(100*time.Millisecond))
+}
+
 // Report is the outcome of an audit.
 type Report struct {
 	// Rows is the number of rows read.
@@ -36,6 +56,10 @@ type Options struct {
 	From, To time.Time
 	// LateAfter is how late a row may be stored; zero does not look.
 	LateAfter time.Duration
+
+	// unsure is why the rows that are missing at the end may only be late; nil if
+	// they are not.
+	unsure error
 }
 
 // Once checks all series of rows. What cannot be read becomes a finding, and the
@@ -50,6 +74,14 @@ func Once(ctx context.Context, rows Rows, o Options) (Report, error) {
 
 // CheckSeries checks the series of a list.
 func CheckSeries(ctx context.Context, rows Rows, list []Series, o Options) (Report, error) {
+	late, err := behind(ctx, rows)
+	if err != nil {
+		return Report{}, err
+	}
+	// At the end of the time that is looked at, rows may be on their way.
+	if until := time.Now().Add(-late); late > 0 && !o.To.IsZero() && o.To.After(until) {
+		o.unsure = errBehind(late)
+	}
 	results := make([]Result, len(list))
 	crossed := make([][]Finding, len(list))
 	work := make(chan int)
@@ -81,6 +113,8 @@ func checkOne(ctx context.Context, rows Rows, list []Series, i int, o Options) (
 		check.LateAfter = o.LateAfter
 		if err := rows.Entries(ctx, s, o.From, o.To, check.Add); err != nil {
 			check.Unread(o.From, o.To, err)
+		} else if o.unsure != nil {
+			check.Unread(o.From, o.To, o.unsure)
 		}
 		return check.Result(o.From, o.To), nil
 	}
@@ -106,6 +140,9 @@ func checkOne(ctx context.Context, rows Rows, list []Series, i int, o Options) (
 	if err != nil {
 		check.Unread(o.From, o.To, err)
 		return check.Result(o.From, o.To), nil
+	}
+	if o.unsure != nil && (check.rows == 0 || check.calendar.next(check.last) < o.To.UnixMicro()) {
+		check.Unread(o.From, o.To, o.unsure)
 	}
 	var findings []Finding
 	for _, c := range crosses {

@@ -224,6 +224,10 @@ func (db *DB) explain(err error) error {
 		hint = "; see `hedgewatch audit --discover`"
 	case "57014": // query_canceled
 		hint = fmt.Sprintf("; a page took longer than %s, is there an index for it?", db.timeout)
+	case "57P03": // cannot_connect_now
+		hint = "; it is starting, or replays what it lost in a crash; it is asked again"
+	case "40001": // On a standby: its replay would wait for the query.
+		hint = "; a standby ends queries that hold up its replay, see max_standby_streaming_delay; it is asked again"
 	case "28P01", "28000": // authentication
 		hint = "; check user and password"
 	}

@@ -50,13 +50,9 @@ func startServer() (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	attr := &syscall.SysProcAttr{Setpgid: true}
-	if os.Getuid() == 0 {
-		const nobody = 65534
-		attr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
-		if err := os.Chown(dir, nobody, nobody); err != nil {
-			return nil, err
-		}
+	attr, err := unprivileged(dir)
+	if err != nil {
+		return nil, err
 	}
 	command := func(name string, args ...string) *exec.Cmd {
 		cmd := exec.Command(filepath.Join(bins[len(bins)-1], name), args...)
@@ -98,6 +94,17 @@ func startServer() (stop func(), err error) {
 			return nil, fmt.Errorf("PostgreSQL did not start; see %s", dir)
 		}
 	}
+}
+
+// unprivileged starts a program as nobody where we are root, and gives dir to it.
+func unprivileged(dir string) (*syscall.SysProcAttr, error) {
+	attr := &syscall.SysProcAttr{Setpgid: true}
+	if os.Getuid() != 0 {
+		return attr, nil
+	}
+	const nobody = 65534
+	attr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+	return attr, os.Chown(dir, nobody, nobody)
 }
 
 // database makes a database of its own for a test, and returns its DSN and a
