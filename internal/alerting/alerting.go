@@ -265,7 +265,7 @@ func (a *Alerting) Run(ctx context.Context) error {
 }
 
 func (a *Alerting) restore(ctx context.Context) {
-	firing, resolved, err := a.alerts.restore(ctx, a.grace)
+	firing, resolved, err := a.alerts.restore(ctx, a.grace, a.outbox.waiting())
 	if err != nil {
 		a.logger.Error("Some alerts of before the restart are forgotten", "err", err)
 	}

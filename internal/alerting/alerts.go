@@ -225,18 +225,22 @@ func (a *alerts) forgetExpired(now time.Time) {
 	})
 }
 
-// restore puts the alerts of the journal back. Those that fired get grace to be
-// heard of again; the ones that are not have recovered while nobody watched.
-func (a *alerts) restore(ctx context.Context, grace time.Duration) (firing, resolved int, err error) {
+// restore puts the alerts of the journal back, or their newer state in the
+// messages that wait, which may be on disk first. Those that fired get grace to
+// be heard of again; the ones that are not have recovered while nobody watched.
+func (a *alerts) restore(ctx context.Context, grace time.Duration, waiting []*alert.Alert) (firing, resolved int, err error) {
 	now := time.Now()
 	var once, resent []*alert.Alert
-	var errs []error
-	a.journal.each(alertPrefix, func(key string, value []byte) {
-		var s savedAlert
-		if err := json.Unmarshal(value, &s); err != nil {
-			errs = append(errs, fmt.Errorf("alert %s in the journal: %w", key, err))
-			return
+	saved, errs := a.saved()
+	for _, al := range waiting {
+		fp := al.Fingerprint()
+		before, known := saved[fp]
+		if al.Resolved() && !known || known && !al.UpdatedAt.After(before.UpdatedAt) {
+			continue // All know its end, or the journal is as new.
 		}
+		saved[fp] = savedAlert{Alert: al.Alert, UpdatedAt: al.UpdatedAt, Timeout: al.Timeout, Resolved: al.Resolved(), Resent: !known || before.Resent}
+	}
+	for _, s := range saved {
 		al := s.alert()
 		if s.Resolved {
 			resolved++
@@ -253,9 +257,23 @@ func (a *alerts) restore(ctx context.Context, grace time.Duration) (firing, reso
 		} else {
 			once = append(once, al)
 		}
-	})
+	}
 	errs = append(errs, a.put(ctx, false, once...), a.put(ctx, true, resent...))
 	return firing, resolved, errors.Join(errs...)
+}
+
+// saved are the alerts of the journal.
+func (a *alerts) saved() (saved map[model.Fingerprint]savedAlert, errs []error) {
+	saved = make(map[model.Fingerprint]savedAlert)
+	a.journal.each(alertPrefix, func(key string, value []byte) {
+		var s savedAlert
+		if err := json.Unmarshal(value, &s); err != nil {
+			errs = append(errs, fmt.Errorf("alert %s in the journal: %w", key, err))
+			return
+		}
+		saved[s.Alert.Fingerprint()] = s
+	})
+	return saved, errs
 }
 
 func (s savedAlert) alert() *alert.Alert {

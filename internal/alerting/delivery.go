@@ -21,15 +21,13 @@ const (
 )
 
 // delivery is the stage between the dispatcher's groups and the library's
-// pipeline. It lets no notification out before the alerts it is about are on
-// disk, learns which alerts are finished, and lets what is on its way arrive
-// when the dispatcher stops.
+// pipeline. It learns which alerts are finished, and lets what is on its way
+// arrive when the dispatcher stops.
 type delivery struct {
-	next    notify.Stage
-	routes  *dispatch.Route
-	alerts  *alerts
-	journal *journal
-	acks    *acks
+	next   notify.Stage
+	routes *dispatch.Route
+	alerts *alerts
+	acks   *acks
 
 	// halted ends what is on its way; halt makes it so.
 	halted context.Context
@@ -45,8 +43,8 @@ type delivery struct {
 	told map[model.Fingerprint]map[string]bool
 }
 
-func newDelivery(next notify.Stage, routes *dispatch.Route, a *alerts, j *journal, k *acks) *delivery {
-	d := &delivery{next: next, routes: routes, alerts: a, journal: j, acks: k, told: make(map[model.Fingerprint]map[string]bool)}
+func newDelivery(next notify.Stage, routes *dispatch.Route, a *alerts, k *acks) *delivery {
+	d := &delivery{next: next, routes: routes, alerts: a, acks: k, told: make(map[model.Fingerprint]map[string]bool)}
 	d.halted, d.halt = context.WithCancel(context.Background())
 	return d
 }
@@ -103,8 +101,6 @@ func (d *delivery) tell(ctx context.Context, l *slog.Logger, as []*alert.Alert) 
 		// The end of an alert that was not repeated is first seen here.
 		d.alerts.seen(a)
 	}
-	// Without a working disk, notify all the same.
-	_ = d.journal.awaitDisk(sendCtx)
 	_, sent, err := d.next.Exec(d.acks.withhold(sendCtx, as), l, as...)
 	if err != nil {
 		return ctx, nil, err

@@ -2,9 +2,12 @@ package alerting
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,10 +44,10 @@ func newTestDelivery(t *testing.T, next notify.Stage, config string) *delivery {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newDelivery(next, routes, alerts, j, newAcks(j, logger))
+	return newDelivery(next, routes, alerts, newAcks(j, logger))
 }
 
-func TestNotificationWaitsForTheDisk(t *testing.T) {
+func TestAttemptWaitsForTheDisk(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		disk bool
@@ -55,29 +58,89 @@ func TestNotificationWaitsForTheDisk(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				sent := make(chan time.Time, 1)
-				d := newTestDelivery(t, sentTo(sent), "{route: {receiver: r}, receivers: [{name: r}]}")
-				al := firing("alertname", "A")
-				d.alerts.save(al)
+				p := &place{}
+				d := testDeps(t, t.TempDir())
+				d.Senders = sendTo(map[string]*place{"place": p})
+				a, err := New(loadConfig(t, onePlace), d)
+				if err != nil {
+					t.Fatal(err)
+				}
+				queues := a.outbox.adopt(a.plan, time.Now())
+				crew := a.outbox.work(a.plan, queues)
+				ctx, cancel := context.WithCancel(t.Context())
+				var running sync.WaitGroup
+				defer func() { crew.quit(); a.outbox.end(); cancel(); running.Wait() }()
 
 				start := time.Now()
-				go func() {
-					if _, _, err := d.Exec(t.Context(), slog.New(slog.DiscardHandler), al); err != nil {
-						t.Error(err)
-					}
-				}()
+				err = queues[0].put(&groupState{
+					ID: "1", Seq: 1, GroupKey: "g", QueuedAt: start, Since: start, Destination: queues[0].key,
+					Alerts: []*alert.Alert{firing("alertname", "A")},
+				}, start)
+				if err != nil {
+					t.Fatal(err)
+				}
 				synctest.Wait()
-				if len(sent) != 0 {
-					t.Fatal("sent before the alert is on disk")
+				if got := p.messages(); len(got) != 0 {
+					t.Fatal("sent before the message is on disk")
 				}
 				if test.disk {
-					ctx, cancel := context.WithCancel(t.Context())
-					defer cancel()
-					go d.journal.run(ctx)
+					running.Go(func() { a.outbox.journal.run(ctx) })
 				}
-				if got := (<-sent).Sub(start); got != test.want {
-					t.Errorf("sent after %v, want %v", got, test.want)
+				settle(2 * syncTimeout)
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				if len(p.takenAt) != 1 || p.takenAt[0].Sub(start) != test.want {
+					t.Errorf("sent at %v, want once after %v", p.takenAt, test.want)
 				}
+			})
+		})
+	}
+}
+
+// TestRestartKnowsWhatOnlyAMessageSays is about a crash between the writes of two
+// files: a message is on disk before the state of its alerts.
+func TestRestartKnowsWhatOnlyAMessageSays(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		ends bool // the alert ends, else it begins to fire
+		want []string
+	}{
+		{"an alert", false, []string{"firing A=firing", "resolved A=resolved"}},
+		{"an end", true, []string{"resolved A=resolved"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := &place{}
+				p.fails(errors.New("away"))
+				dir := t.TempDir()
+				start := func() *instance {
+					d := testDeps(t, dir)
+					d.Senders, d.Grace = sendTo(map[string]*place{"place": p}), time.Minute
+					return startAlerting(t, loadConfig(t, onePlace), d)
+				}
+				a := start()
+				var old []byte
+				al := firing("alertname", "A")
+				if test.ends {
+					a.put(t, al)
+					settle(time.Second)
+					var err error
+					if old, err = os.ReadFile(a.journal.path); err != nil {
+						t.Fatal(err)
+					}
+					al = &alert.Alert{Alert: al.Alert}
+					al.EndsAt = time.Now()
+				}
+				a.put(t, al)
+				settle(5 * time.Second)
+				a.stop()
+				if err := os.WriteFile(a.journal.path, old, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				p.answers(nil)
+				start()
+				settle(10 * time.Minute)
+				p.want(t, test.want...)
 			})
 		})
 	}
@@ -104,11 +167,6 @@ route:
   routes: [{receiver: r, continue: true}, {receiver: r, matchers: ['alertname="A"']}]
 receivers: [{name: r}]
 `)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() { d.journal.run(ctx); close(done) }()
-	defer func() { cancel(); <-done }()
-
 	fires, ends := firing("alertname", "A"), resolved("alertname", "A")
 	matched := d.routes.Match(ends.Labels)
 	tell := func(route int, al *alert.Alert) {
@@ -202,13 +260,13 @@ func TestUndeliveredEndIsGivenUpWithTheNotificationLog(t *testing.T) {
 	d.alerts.save(firing("alertname", "Fires"))
 	d.alerts.save(resolved("alertname", "Ends"))
 	d.alerts.forgetExpired(time.Now().Add(retention - time.Minute))
-	if got := len(d.journal.contents()); got != 2 {
+	if got := len(d.alerts.journal.contents()); got != 2 {
 		t.Errorf("%d alerts are kept within the retention, want 2", got)
 	}
 	d.alerts.forgetExpired(time.Now().Add(retention + time.Minute))
-	for _, value := range d.journal.contents() {
-		if !strings.Contains(value, "Fires") || len(d.journal.contents()) != 1 {
-			t.Errorf("kept after the retention: %v, want the one that fires", d.journal.contents())
+	for _, value := range d.alerts.journal.contents() {
+		if !strings.Contains(value, "Fires") || len(d.alerts.journal.contents()) != 1 {
+			t.Errorf("kept after the retention: %v, want the one that fires", d.alerts.journal.contents())
 		}
 	}
 }

@@ -124,8 +124,14 @@ func (d *destination) put(s *groupState, now time.Time) error {
 		d.beginStorm(now)
 	}
 	if isNew && d.storm == nil {
-		sl.notBefore = d.burst.hold(now, d.settings)
 		d.fresh = append(d.fresh, sl)
+		until, all := d.burst.hold(now, d.settings)
+		sl.notBefore = until
+		if all {
+			for _, other := range d.fresh {
+				other.notBefore = until
+			}
+		}
 	}
 	d.signal()
 	return nil

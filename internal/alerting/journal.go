@@ -23,6 +23,9 @@ const (
 	journalSlackBytes = 1 << 20
 	// journalRetry is how often a journal that cannot be written tries again.
 	journalRetry = time.Second
+	// journalGather is how long changes wait for others, and for whoever waits for
+	// them: an fsync that nobody waits for delays one that somebody does.
+	journalGather = 20 * time.Millisecond
 )
 
 var errJournalClosed = errors.New("the journal is closed")
@@ -32,7 +35,7 @@ var errJournalClosed = errors.New("the journal is closed")
 //
 // Changes cost a map entry; one goroutine, run, writes all that has gathered
 // with one write and one fsync. Whoever must not go on before a change is on
-// disk calls sync. When the disk refuses, the map goes on in memory, sync
+// disk calls sync, which has it written at once. When the disk refuses, the map goes on in memory, sync
 // returns the reason at once, and every second the whole map is offered again:
 // what waits meanwhile is bounded by the map itself.
 type journal struct {
@@ -42,7 +45,8 @@ type journal struct {
 	damage  damage   // found while loading
 	reserve *reserve // nil if there is none
 
-	wake chan struct{} // one slot: there is something to write
+	wake  chan struct{} // one slot: there is something to write
+	hurry chan struct{} // one slot: somebody waits for it
 
 	mu        sync.Mutex
 	live      map[string]entry
@@ -97,6 +101,7 @@ func loadJournal(path string, logger *slog.Logger, r prometheus.Registerer) (*jo
 		logger:    logger,
 		metrics:   newJournalMetrics(filepath.Base(path), r),
 		wake:      make(chan struct{}, 1),
+		hurry:     make(chan struct{}, 1),
 		live:      make(map[string]entry),
 		dirty:     make(map[string]struct{}),
 		attempted: make(chan struct{}),
@@ -179,6 +184,10 @@ func (j *journal) sync(ctx context.Context) error {
 			return err
 		}
 		select {
+		case j.hurry <- struct{}{}:
+		default:
+		}
+		select {
 		case <-attempted:
 		case <-ctx.Done():
 			return fmt.Errorf("wait for alert journal %q: %w", j.path, ctx.Err())
@@ -204,11 +213,21 @@ func (j *journal) run(ctx context.Context) {
 		}
 		select {
 		case <-wake:
+			j.gather(ctx)
 		case <-retry:
 		case <-ctx.Done():
 			j.write(&w)
 			return
 		}
+	}
+}
+
+// gather waits for changes that may share a write.
+func (j *journal) gather(ctx context.Context) {
+	select {
+	case <-j.hurry:
+	case <-time.After(journalGather):
+	case <-ctx.Done():
 	}
 }
 

@@ -157,6 +157,21 @@ func (o *outbox) load(now time.Time) error {
 	return errors.Join(errs...)
 }
 
+// waiting are the alerts of the messages that the last process left, in the
+// state that they tell of.
+func (o *outbox) waiting() (alerts []*alert.Alert) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, d := range o.left {
+		for _, sl := range d.slots {
+			if sl.waiting.RouteID != "" { // Else it is a test's.
+				alerts = append(alerts, sl.waiting.Alerts...)
+			}
+		}
+	}
+	return alerts
+}
+
 func (o *outbox) leftBehind(name string, now time.Time) *destination {
 	d := o.left[name]
 	if d == nil {

@@ -38,7 +38,7 @@ func (a *Alerting) startPipeline(p *plan) *pipeline {
 	noWait := func() time.Duration { return 0 }
 	stages := a.pipelineBuilder.New(a.outbox.integrations(p), noWait, inhibitor, a.silencer, p.intervener, a.groupMarker, a.notifications, peer)
 	watched := muteWatch{stages, a.alerts.transitions, a.silences}
-	delivery := newDelivery(watched, p.routes, a.alerts, a.journal, a.acks)
+	delivery := newDelivery(watched, p.routes, a.alerts, a.acks)
 	dispatcher := dispatch.NewDispatcher(a.alerts, p.routes, delivery, a.groupMarker, notifyTimeout, groupMaintenance,
 		nil, a.logger, eventrecorder.Recorder{}, a.dispatcherMetrics, p.template)
 

@@ -23,9 +23,11 @@ import (
 // seconds. Half a minute after the last news the final digest says what fires.
 const (
 	// burstGap: a group that comes this soon after another one is held for
-	// burstHold, in which a storm shows itself.
-	burstGap  = 100 * time.Millisecond
-	burstHold = 50 * time.Millisecond
+	// burstHold, in which a storm shows itself. When half as many as make a storm
+	// have come like that, all are held for burstDoubt.
+	burstGap   = 100 * time.Millisecond
+	burstHold  = 10 * time.Millisecond
+	burstDoubt = 50 * time.Millisecond
 	// stormSettle is from the begin of a storm to its first digest.
 	stormSettle = time.Second
 	// stormEdit is between digests where the destination edits its message, and
@@ -185,6 +187,8 @@ func (d *destination) finishDigest(dg *digest, now time.Time) {
 type burst struct {
 	start time.Time
 	last  time.Time
+	// row counts the groups that came within burstGap of the one before.
+	row int
 	// recent has the groups of the last window, as long as they are few.
 	recent map[string]time.Time
 	// seconds counts arrivals by second, in a ring for stormCalm.
@@ -219,13 +223,21 @@ func (b *burst) add(group string, now time.Time, s deliverySettings) bool {
 	return len(b.recent) > s.stormGroups
 }
 
-// hold is when a group that has just come may be told.
-func (b *burst) hold(now time.Time, s deliverySettings) time.Time {
-	defer func() { b.last = now }()
-	if s.stormGroups == 0 || now.Sub(b.last) > burstGap {
-		return now
+// hold is when a group that has just come may be told, and whether that holds for
+// those that wait too.
+func (b *burst) hold(now time.Time, s deliverySettings) (until time.Time, all bool) {
+	if now.Sub(b.last) > burstGap {
+		b.row = 0
 	}
-	return now.Add(burstHold)
+	b.last = now
+	b.row++
+	switch {
+	case s.stormGroups == 0 || b.row == 1:
+		return now, false
+	case b.row <= s.stormGroups/2:
+		return now.Add(burstHold), false
+	}
+	return now.Add(burstDoubt), true
 }
 
 // calm reports whether few groups came since stormCalm ago. It takes as long to

@@ -247,9 +247,6 @@ func TestStormInRealTime(t *testing.T) {
 	if len(at) > 2 {
 		t.Errorf("%d messages before the end of the storm, want at most 2", len(at))
 	}
-	if first := at[0].Sub(start); first > 2*time.Second {
-		t.Errorf("the first message came after %v, want at most 2s", first)
-	}
 }
 
 // inStorms counts the groups in the queues, told by a digest or not.

@@ -87,6 +87,9 @@ func (w *worker) do(ctx context.Context, j *job) {
 			"destination", d.key.String(), "group", m.GroupKey, "message", m.ID)
 		return
 	}
+	// What is sent is on disk, or a crash would have it told again. Without a
+	// working disk, it is told all the same.
+	_ = o.journal.awaitDisk(ctx)
 	receipt, err := w.send(ctx, j, m)
 	end := time.Now()
 	if err != nil && ctx.Err() != nil {
