@@ -115,8 +115,8 @@ type timing struct {
 	err                       error
 }
 
-// trials begins about one trial a second, each at a random phase of the scrape
-// interval, and yields them as they end.
+// trials begins two trials in three seconds, each at a random phase of the scrape
+// interval, and yields them as they end. More would look like a storm.
 func (t *alertTeam) trials(ctx context.Context, n int) <-chan timing {
 	timings := make(chan timing)
 	go func() {
@@ -124,7 +124,7 @@ func (t *alertTeam) trials(ctx context.Context, n int) <-chan timing {
 		var running sync.WaitGroup
 		defer running.Wait()
 		for trial := range n {
-			if err := pause(ctx, 500*time.Millisecond+rand.N(time.Second), t.members...); err != nil {
+			if err := pause(ctx, time.Second+rand.N(time.Second), t.members...); err != nil {
 				timings <- timing{err: err}
 				return
 			}
