@@ -57,6 +57,11 @@ check: lint $(BIN)/promtool $(BIN)/amtool ## format, lint, fast tests, generated
 	$(GO) mod tidy -diff
 	for module in tools instrument instrument/grpc; do $(GO) -C $$module mod tidy -diff; done
 
+.PHONY: realparts
+realparts: $(BIN)/etcd $(BIN)/kube-apiserver ## watch a real API server of Kubernetes; it takes six minutes to build, once
+	$(call stage,the watcher of Kubernetes and a real API server)
+	REALPARTS=all CGO_ENABLED=0 $(GO) test ./internal/services/kubernetes -run '^TestReal' -count 1 -v
+
 .PHONY: bench
 bench: build peers ## the figures of the README, side by side with the peers
 	$(call stage,benchmarks)
@@ -175,6 +180,22 @@ $(BIN)/alertmanager: tools/go.mod tools/go.sum
 	$(GO) mod edit -replace "github.com/prometheus/alertmanager=$$copy/src" "$$copy/go.mod"; \
 	CGO_ENABLED=0 $(GO) -C tools build -modfile "$$copy/go.mod" -mod=mod -tags $(TOOL_TAGS) -ldflags '-s -w' \
 		-o $(abspath $@) github.com/prometheus/alertmanager/cmd/alertmanager
+
+# What the watcher of Kubernetes is tested against, each in a module of its own: they
+# replace or need other versions of what tools and we have.
+$(BIN)/etcd: tools/etcd/go.mod tools/etcd/go.sum
+	$(call stage,build etcd)
+	CGO_ENABLED=0 $(GO) -C tools/etcd build -ldflags '-s -w' -o $(abspath $@) go.etcd.io/etcd/server/v3
+	@touch $@
+
+KUBERNETES = $(shell $(GO) -C tools/apiserver list -m -f '{{.Version}}' k8s.io/kubernetes)
+KUBERNETES_VERSION = k8s.io/component-base/version
+
+$(BIN)/kube-apiserver: tools/apiserver/go.mod tools/apiserver/go.sum
+	$(call stage,build kube-apiserver)
+	CGO_ENABLED=0 $(GO) -C tools/apiserver build -o $(abspath $@) -ldflags '-s -w -X $(KUBERNETES_VERSION).gitVersion=$(KUBERNETES) \
+		-X $(KUBERNETES_VERSION).gitMajor=1 -X $(KUBERNETES_VERSION).gitMinor=$(word 2,$(subst ., ,$(KUBERNETES)))' k8s.io/kubernetes/cmd/kube-apiserver
+	@touch $@
 
 $(BIN)/%: tools/go.mod tools/go.sum
 	$(call stage,build $*)

@@ -3,10 +3,12 @@ package kubernetes_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,7 +25,14 @@ type apiserver struct {
 	server *httptest.Server
 	logs   map[string]string // By container.
 
+	// override answers in place of the rest if it is true.
+	override func(w http.ResponseWriter, r *http.Request) bool
+	// lists makes it refuse to stream what is there already, as servers before
+	// 1.32 do.
+	lists bool
+
 	mu       sync.Mutex
+	longest  int // Items of a list.
 	version  int
 	refuse   int                             // The status that all requests get.
 	objects  map[string]map[string]any       // By resource and name.
@@ -116,9 +125,12 @@ func (a *apiserver) setRefuse(status int) {
 
 func (a *apiserver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
-	refuse := a.refuse
+	refuse, override := a.refuse, a.override
 	a.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
+	if override != nil && override(w, r) {
+		return
+	}
 	if refuse != 0 {
 		w.WriteHeader(refuse)
 		json.NewEncoder(w).Encode(metav1.Status{
@@ -134,19 +146,35 @@ func (a *apiserver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, a.logs[r.FormValue("container")+"?previous="+r.FormValue("previous")])
 	case a.objects[resource] == nil:
 		http.NotFound(w, r)
+	case a.lists && r.FormValue("sendInitialEvents") == "true":
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		json.NewEncoder(w).Encode(metav1.Status{
+			TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure",
+			Message: "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled", Reason: metav1.StatusReasonInvalid, Code: 422,
+		})
 	case r.FormValue("watch") == "true":
 		a.watch(w, r, resource)
 	default:
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		items := []any{}
-		for _, obj := range a.objects[resource] {
-			items = append(items, obj)
+		// In pages by name, as the real one does.
+		names := slices.Sorted(maps.Keys(a.objects[resource]))
+		from, _ := strconv.Atoi(r.FormValue("continue")) // None is the first.
+		limit, err := strconv.Atoi(r.FormValue("limit"))
+		if err != nil || r.FormValue("resourceVersion") == "0" {
+			limit = len(names)
 		}
-		json.NewEncoder(w).Encode(map[string]any{
-			"kind": kinds[resource] + "List", "apiVersion": "v1",
-			"metadata": map[string]any{"resourceVersion": strconv.Itoa(a.version)}, "items": items,
-		})
+		meta := map[string]any{"resourceVersion": strconv.Itoa(a.version)}
+		to := min(from+limit, len(names))
+		if to < len(names) {
+			meta["continue"] = strconv.Itoa(to)
+		}
+		items := []any{}
+		for _, name := range names[from:to] {
+			items = append(items, a.objects[resource][name])
+		}
+		a.longest = max(a.longest, len(items))
+		json.NewEncoder(w).Encode(map[string]any{"kind": kinds[resource] + "List", "apiVersion": "v1", "metadata": meta, "items": items})
 	}
 }
 
@@ -162,6 +190,13 @@ func (a *apiserver) watch(w http.ResponseWriter, r *http.Request, resource strin
 		ch <- a.line("BOOKMARK", map[string]any{"kind": kinds[resource], "apiVersion": "v1", "metadata": map[string]any{
 			"resourceVersion": strconv.Itoa(a.version), "annotations": map[string]string{metav1.InitialEventsAnnotationKey: "true"},
 		}})
+	}
+	if since, err := strconv.Atoi(r.FormValue("resourceVersion")); err == nil && r.FormValue("sendInitialEvents") != "true" {
+		for _, obj := range a.objects[resource] { // What has changed since the list.
+			if version, _ := strconv.Atoi(obj.(metav1.Object).GetResourceVersion()); version > since {
+				ch <- a.line("MODIFIED", obj)
+			}
+		}
 	}
 	a.watchers[resource][ch] = true
 	a.mu.Unlock()

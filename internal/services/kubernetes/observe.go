@@ -181,6 +181,10 @@ func stripPod(obj any) (any, error) {
 	if !ok {
 		return obj, nil
 	}
+	return smallPod(pod), nil
+}
+
+func smallPod(pod *corev1.Pod) *corev1.Pod {
 	small := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: pod.Name, Namespace: pod.Namespace, Labels: pod.Labels, Annotations: pod.Annotations, ResourceVersion: pod.ResourceVersion,
@@ -194,7 +198,7 @@ func stripPod(obj any) (any, error) {
 			Name: c.Name, Image: c.Image, Resources: corev1.ResourceRequirements{Limits: c.Resources.Limits},
 		})
 	}
-	return small, nil
+	return small
 }
 
 // stripEvent keeps what pods.event reads.

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -54,7 +55,9 @@ func (p *pods) put(pod *corev1.Pod) *record {
 	r := p.pods[name]
 	if r == nil {
 		r = &record{}
-		p.pods[name] = r
+		if len(p.pods) < services.MaxInstances { // Beyond, its containers are counted as dropped.
+			p.pods[name] = r
+		}
 	}
 	before := r.containers
 	r.containers = observe(pod)
@@ -141,6 +144,9 @@ func (p *pods) event(obj any) {
 		return
 	}
 	container := strings.TrimSuffix(strings.TrimPrefix(e.InvolvedObject.FieldPath, "spec.containers{"), "}")
+	if e.Reason != "FailedMount" && !slices.ContainsFunc(r.containers, func(o services.Observation) bool { return o.Container == container }) {
+		return
+	}
 	switch {
 	case e.Reason == "FailedMount":
 		r.mount = e.Message

@@ -192,11 +192,12 @@ func (w *Watcher) logs(ctx context.Context, key services.Key) ([]byte, error) {
 	}
 	cmd := exec.CommandContext(ctx, w.journalctl, "--unit="+key.Service, "--lines=100", "--output=cat", "--no-pager", "--quiet")
 	cmd.WaitDelay = 100 * time.Millisecond
-	text, err := cmd.Output()
-	if err != nil {
+	var end services.LogTail // An entry of the journal may have many megabytes.
+	cmd.Stdout = &end
+	if err := cmd.Run(); err != nil {
 		return nil, fmt.Errorf("read the journal of %s: %w", key.Service, err)
 	}
-	return text[max(0, len(text)-services.MaxLogBytes):], nil
+	return end.Bytes(), nil
 }
 
 func call(ctx context.Context, conn *dbus.Conn, method string, args ...any) *dbus.Call {
