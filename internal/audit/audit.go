@@ -46,6 +46,7 @@ const (
 	WrongUnit Kind = "unit"      // A time is in another unit than those around it.
 	Late      Kind = "late"      // A row is there, and was not in time.
 	Unchecked Kind = "unchecked" // A check could not run.
+	WrongSum  Kind = "sum"       // The amounts of a day make another sum than the exchange's.
 )
 
 // Cause is whose fault it is.

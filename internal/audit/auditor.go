@@ -148,6 +148,10 @@ type progress struct {
 	// Compared is until when the exchange was asked, ComparedAt when that was.
 	Compared   time.Time `json:"compared,omitzero"`
 	ComparedAt time.Time `json:"comparedAt,omitzero"`
+	// Summed is the day until which sums of an account were compared, RefusedAt
+	// when the exchange refused last to show the rows.
+	Summed    time.Time `json:"summed,omitzero"`
+	RefusedAt time.Time `json:"refusedAt,omitzero"`
 	// Newest is the time of the newest row, for bars the end of its interval.
 	Newest      time.Time `json:"newest,omitzero"`
 	LastSuccess time.Time `json:"lastSuccess"`
@@ -381,7 +385,7 @@ func (w *watch) alarm(ctx context.Context) {
 	now := map[Kind]*Alarm{}
 	w.a.mu.Lock()
 	for _, r := range w.book.records {
-		if !r.open() || r.Cause != Platform || r.Kind == Late {
+		if !r.open() || r.Cause != Platform || r.Kind == Late || r.Kind == WrongSum {
 			continue
 		}
 		kind := Mismatch

@@ -183,8 +183,8 @@ func (w *world) audit(dir string, rows Rows, market string) (a *Auditor, reg *pr
 		Logger: slog.New(slog.DiscardHandler), Registerer: reg, Dir: dir,
 		Open:      func(context.Context, int) (Rows, error) { return rows, nil },
 		Transport: w, BaseURL: func(string) string { return "http://exchange" },
-		Raise: func(_ context.Context, al Alarm) error { w.change(func() { w.alarms[al.Key] = al }); return nil },
-		Clear: func(_ context.Context, key string) error { w.change(func() { delete(w.alarms, key) }); return nil },
+		Raise:  func(_ context.Context, al Alarm) error { w.change(func() { w.alarms[al.Key] = al }); return nil },
+		Clear:  func(_ context.Context, key string) error { w.change(func() { delete(w.alarms, key) }); return nil },
 		Repair: w.repair,
 	})
 	if err != nil {

@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -16,10 +15,6 @@ const (
 	// compareAfter is how long rows may wait for a request that has a full page of
 	// them. Twice a day is 4 of spot's weight for each symbol.
 	compareAfter = 12 * time.Hour
-	// accountAfter is how often an account's rows are asked for, and accountGrace
-	// how long the exchange may take to show them.
-	accountAfter = 5 * time.Minute
-	accountGrace = 2 * time.Minute
 )
 
 // historyStep verifies one piece of the past, from new to old. more says that
@@ -150,11 +145,16 @@ func (w *watch) compareStep(ctx context.Context, now time.Time) (more bool, err 
 		} else {
 			findings, err = w.compareAccount(ctx, p.Series, from, to)
 		}
+		if refusal := refusalOf(err); refusal != nil {
+			w.refused(now, p.Series, from, to, refusal)
+			continue // The others can be compared all the same.
+		}
 		if err != nil {
 			return false, err
 		}
+		w.accepted(now, p.Series)
 		w.add(now, findings, true)
-		w.update(p.Series, func(p *progress) { p.Compared, p.ComparedAt = to, now })
+		w.update(p.Series, func(p *progress) { p.compared(from, to, now) })
 		return true, nil
 	}
 	return false, nil
@@ -164,24 +164,13 @@ func (w *watch) compareStep(ctx context.Context, now time.Time) (more bool, err 
 // nothing yet.
 func (w *watch) comparePiece(p *progress, now time.Time) (from, to time.Time, ok bool) {
 	s := p.Series
-	from = p.Compared
-	if s.Dataset != Klines {
-		if w.a.account(s.Account) == nil {
-			return from, to, false
-		}
-		if from.IsZero() {
-			keep := time.Duration(w.History)
-			if r := retention(s); r > 0 {
-				keep = min(keep, r-time.Hour)
-			}
-			from = now.Add(-keep)
-		}
-		to = now.Add(-accountGrace).Truncate(time.Millisecond)
-		if last := from.Add(window(s.Market)); last.Before(to) {
-			return from, last, true
-		}
-		return from, to, now.Sub(p.ComparedAt) >= accountAfter
+	if now.Sub(p.RefusedAt) < accountAfter {
+		return from, to, false
 	}
+	if s.Dataset != Klines {
+		return w.accountPiece(p, now)
+	}
+	from = p.Compared
 	if from.Before(p.From) || !from.Before(p.Until) && now.Sub(p.ComparedAt) >= time.Duration(w.Every) {
 		from = p.From
 	}
@@ -213,35 +202,4 @@ func (w *watch) differences(ctx context.Context, s Series, from, to time.Time) (
 	}
 	findings := CompareKlines(s, ours, theirs, from, to)
 	return slices.DeleteFunc(findings, func(f Finding) bool { return f.Kind == Missing }), nil
-}
-
-// compareAccount compares rows of one account.
-func (w *watch) compareAccount(ctx context.Context, s Series, from, to time.Time) ([]Finding, error) {
-	account := w.a.account(s.Account)
-	if account == nil {
-		return nil, fmt.Errorf("%s: there is no key for account %s; add it under audit.accounts", s, s.Account)
-	}
-	theirs, err := w.a.exchange.entries(ctx, s, account, from, to)
-	if err != nil {
-		return nil, err
-	}
-	var ours []Entry
-	err = w.rows.Entries(ctx, s, from, to, func(e *Entry) {
-		if e.Broken == "" { // It is reported elsewhere.
-			ours = append(ours, *e)
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	return CompareEntries(s, ours, theirs), nil
-}
-
-func (a *Auditor) account(id string) *Account {
-	for i := range a.config.Accounts {
-		if a.config.Accounts[i].ID == id {
-			return &a.config.Accounts[i]
-		}
-	}
-	return nil
 }

@@ -39,10 +39,14 @@ func (r *Record) open() bool { return r.ClosedAt.IsZero() }
 // ours says that the platform should do something about it.
 func (r *Record) ours() bool { return r.open() && r.Cause != Exchange }
 
+// rechecked says that it is looked for again by itself. What the exchange refused
+// to show is asked for again with the next comparison.
+func (r *Record) rechecked() bool { return r.ours() && !(r.Kind == Unchecked && r.Confirmed) }
+
 func idOf(f *Finding) string {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%+v|%v|%s|%s|%d", f.Series, f.Symbols, f.Kind, f.Fields, f.From.UnixMicro())
-	if f.Series.Dataset != Klines { // Two rows may share a time.
+	if f.Series.Dataset != Klines && f.Kind != WrongSum { // Two rows may share a time.
 		h.Write([]byte(f.Evidence))
 	}
 	return fmt.Sprintf("%016x", h.Sum64())
@@ -143,7 +147,7 @@ func (b *book) close(now time.Time, r *Record) {
 func (b *book) due(now time.Time, most int) []*Record {
 	var list []*Record
 	for _, r := range b.records {
-		if r.ours() && now.Sub(r.CheckedAt) >= r.recheckAfter(now) {
+		if r.rechecked() && now.Sub(r.CheckedAt) >= r.recheckAfter(now) {
 			list = append(list, r)
 		}
 	}
@@ -158,7 +162,14 @@ func (r *Record) recheckAfter(now time.Time) time.Duration {
 	if r.Handover != nil && r.Handover.TakenAt.After(since) {
 		since = r.Handover.TakenAt
 	}
-	return min(max(now.Sub(since)/10, 5*time.Second), time.Hour)
+	least := 5 * time.Second
+	switch {
+	case r.Kind == WrongSum:
+		least = 5 * time.Minute // It takes a day's rows.
+	case r.Confirmed && r.Series.Account != "":
+		least = 30 * time.Second // A page of incomes weighs 30.
+	}
+	return min(max(now.Sub(since)/10, least), time.Hour)
 }
 
 // list returns copies, the open ones first, the newest first.

@@ -88,6 +88,9 @@ func (e *Entry) differences(dataset string, reference *Entry) (fields []string, 
 			note(name, e.Amounts[i].String(), reference.Amounts[i].String())
 		}
 	}
+	if e.Asset != reference.Asset && e.Asset != "" && reference.Asset != "" {
+		note("asset", e.Asset, reference.Asset)
+	}
 	if e.Time/1000 != reference.Time/1000 {
 		note("time", showTime(e.Time), showTime(reference.Time))
 	}

@@ -103,6 +103,8 @@ type accountRow struct {
 	Commission  string      `json:"commission"`
 	RealizedPnl string      `json:"realizedPnl"`
 	Income      string      `json:"income"`
+	Asset       string      `json:"asset"`
+	CommAsset   string      `json:"commissionAsset"`
 }
 
 func (r accountRow) entry(dataset string) (e Entry, err error) {
@@ -113,7 +115,10 @@ func (r accountRow) entry(dataset string) (e Entry, err error) {
 	var errs []error
 	e.ID, err = id.Int64()
 	errs = append(errs, err)
-	e.Type = r.IncomeType
+	e.Type, e.Asset = r.IncomeType, r.CommAsset
+	if dataset == Incomes {
+		e.Asset = r.Asset
+	}
 	e.Time, _, err = Micros(r.Time)
 	errs = append(errs, err)
 	for i, text := range texts {

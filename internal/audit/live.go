@@ -45,7 +45,7 @@ func (w *watch) nextDue(now time.Time) time.Time {
 	w.a.mu.Lock()
 	defer w.a.mu.Unlock()
 	for _, r := range w.book.records { // What is open may be mended before that.
-		if at := r.CheckedAt.Add(r.recheckAfter(now)); r.ours() && at.Before(next) {
+		if at := r.CheckedAt.Add(r.recheckAfter(now)); r.rechecked() && at.Before(next) {
 			next = at
 		}
 	}
@@ -262,6 +262,9 @@ func (w *watch) still(ctx context.Context, r *Record) ([]Finding, error) {
 	switch {
 	case r.Kind == Late:
 		return nil, nil // The row is there.
+	case r.Kind == WrongSum:
+		findings, err := w.compareAccount(ctx, r.Series, r.From, r.To)
+		return same(findings, r), err
 	case r.Series.Dataset != Klines:
 		return w.stillEntries(ctx, r)
 	}

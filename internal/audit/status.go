@@ -36,10 +36,14 @@ type SeriesStatus struct {
 	LastSuccess   time.Time `json:"lastSuccess,omitzero"`
 	Missing       int64     `json:"missing"`
 	// MissingAtExchange is what the exchange does not have either.
-	MissingAtExchange int64   `json:"missingAtExchange"`
-	Duplicate         int64   `json:"duplicate"`
-	Mismatched        int64   `json:"mismatched"`
-	LagSeconds        float64 `json:"lagSeconds"`
+	MissingAtExchange int64 `json:"missingAtExchange"`
+	Duplicate         int64 `json:"duplicate"`
+	Mismatched        int64 `json:"mismatched"`
+	// WrongSums are days of an account whose sums are not the exchange's.
+	WrongSums int64 `json:"wrongSums"`
+	// Unchecked says why a check could not run; empty if all did.
+	Unchecked  string  `json:"unchecked,omitempty"`
+	LagSeconds float64 `json:"lagSeconds"`
 }
 
 // Status returns how the audit stands now.
@@ -67,7 +71,11 @@ func (w *watch) status(now time.Time) DatasetStatus {
 	for i, p := range list {
 		d.Series[i] = SeriesStatus{
 			Series: p.Series, From: p.From, Until: p.Until, VerifiedUntil: p.Until, ComparedUntil: p.Compared, Newest: p.Newest,
-			LastSuccess: p.LastSuccess, LagSeconds: w.lag(&p, now),
+			LastSuccess: p.LastSuccess, LagSeconds: w.lag(&p, now), Unchecked: w.unchecked(p.Series),
+		}
+		// What an account lacks is found by comparison only.
+		if w.Compare && p.Series.Account != "" && p.Compared.Before(p.Until) {
+			d.Series[i].VerifiedUntil = p.Compared
 		}
 		at[p.Series] = &d.Series[i]
 	}
@@ -110,6 +118,10 @@ func (s *SeriesStatus) count(f *Finding) {
 		s.Duplicate += f.Count
 	case f.Kind == Late:
 		return
+	case f.Kind == Unchecked:
+		s.Unchecked = f.Evidence
+	case f.Kind == WrongSum:
+		s.WrongSums += f.Count
 	default:
 		s.Mismatched += f.Count
 	}
@@ -134,7 +146,7 @@ func (a *Auditor) Findings() []Record {
 type collector struct {
 	a *Auditor
 
-	missing, duplicate, mismatched, lag, verified, success, failing *prometheus.Desc
+	missing, duplicate, mismatched, lag, verified, success, sums, unchecked, failing *prometheus.Desc
 }
 
 func newCollector(a *Auditor) *collector {
@@ -150,13 +162,15 @@ func newCollector(a *Auditor) *collector {
 		lag:        desc("lag_seconds", "How far the newest row is behind the exchange, or how long the slowest new row took to be stored.", labels...),
 		verified:   desc("verified_until_timestamp_seconds", "Until when nothing is missing or wrong.", labels...),
 		success:    desc("last_success_timestamp_seconds", "When rows of the series could be verified last.", labels...),
+		sums:       desc("wrong_sums", "Sums of a day of an account that are not the exchange's: realised PnL, commission, a type of incomes.", labels...),
+		unchecked:  desc("unchecked", "1 while rows of the series cannot be held against the exchange's.", labels...),
 		failing:    desc("failing", "1 while a dataset cannot be verified.", "source", "dataset"),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.missing, c.duplicate, c.mismatched, c.lag, c.verified, c.success, c.failing} {
+	for _, d := range []*prometheus.Desc{c.missing, c.duplicate, c.mismatched, c.lag, c.verified, c.success, c.sums, c.unchecked, c.failing} {
 		ch <- d
 	}
 }
@@ -184,7 +198,17 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			gauge(c.duplicate, float64(s.Duplicate), values...)
 			gauge(c.mismatched, float64(s.Mismatched), values...)
 			gauge(c.lag, s.LagSeconds, values...)
-			gauge(c.verified, float64(s.VerifiedUntil.UnixMilli())/1000, values...)
+			if !s.VerifiedUntil.IsZero() {
+				gauge(c.verified, float64(s.VerifiedUntil.UnixMilli())/1000, values...)
+			}
+			no := 0.0
+			if s.Unchecked != "" {
+				no = 1
+			}
+			gauge(c.unchecked, no, values...)
+			if s.Account != "" {
+				gauge(c.sums, float64(s.WrongSums), values...)
+			}
 			gauge(c.success, float64(s.LastSuccess.UnixMilli())/1000, values...)
 		}
 	}

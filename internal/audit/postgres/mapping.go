@@ -67,12 +67,12 @@ func shapeOf(dataset string) (shape, bool) {
 	case audit.UserTrades:
 		return shape{
 			keys: []string{fieldAccount, fieldSymbol}, required: []string{"time", fieldID, "price", "quantity"},
-			optional: []string{"quote_quantity", "commission", "realized_pnl", fieldCreated}, time: "time",
+			optional: []string{"quote_quantity", "commission", "commission_asset", "realized_pnl", fieldCreated}, time: "time",
 		}, true
 	case audit.Incomes:
 		return shape{
 			keys: []string{fieldAccount}, required: []string{"time", fieldID, fieldType, "income"},
-			optional: []string{fieldCreated}, time: "time",
+			optional: []string{"asset", fieldCreated}, time: "time",
 		}, true
 	}
 	return shape{}, false
@@ -85,13 +85,13 @@ func Presets() map[string]Mapping {
 			Dataset: audit.UserTrades, Table: "ts_user_trades",
 			Columns: map[string]string{
 				fieldAccount: "account_id", fieldSymbol: "symbol", "time": "time", fieldID: "trade_id", "price": "price", "quantity": "qty",
-				"quote_quantity": "quote_qty", "commission": "commission", "realized_pnl": "realized_pnl", fieldCreated: "created_at",
+				"quote_quantity": "quote_qty", "commission": "commission", "commission_asset": "commission_asset", "realized_pnl": "realized_pnl", fieldCreated: "created_at",
 			},
 		},
 		"ts_future_incomes": {
 			Dataset: audit.Incomes, Table: "ts_future_incomes",
 			Columns: map[string]string{
-				fieldAccount: "account_id", "time": "time_unix", fieldID: "tran_id", fieldType: "income_type", "income": "income", fieldCreated: "created_at",
+				fieldAccount: "account_id", "time": "time_unix", fieldID: "tran_id", fieldType: "income_type", "income": "income", "asset": "asset", fieldCreated: "created_at",
 			},
 		},
 		"klines": {

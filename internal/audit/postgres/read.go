@@ -258,6 +258,11 @@ func (t *Table) entrySetters() ([]setter[audit.Entry], error) {
 				e.Type = string(raw)
 				return nil
 			}
+		case field == "asset" || field == "commission_asset":
+			set = func(e *audit.Entry, raw []byte) error {
+				e.Asset = string(raw)
+				return nil
+			}
 		case field == fieldID || field == "first_id" || field == "last_id":
 			at := map[string]func(e *audit.Entry) *int64{
 				fieldID:    func(e *audit.Entry) *int64 { return &e.ID },
@@ -310,7 +315,7 @@ func (t *Table) readable() error {
 		case pgtype.NumericOID, pgtype.Float8OID, pgtype.Float4OID, pgtype.Int8OID, pgtype.Int4OID, pgtype.Int2OID,
 			pgtype.TextOID, pgtype.VarcharOID, pgtype.BPCharOID, pgtype.TimestamptzOID, pgtype.TimestampOID, pgtype.DateOID:
 		default:
-			if field != fieldType {
+			if field != fieldType && field != "asset" && field != "commission_asset" {
 				return fmt.Errorf("table %s: column %s of type %s %w", t.mapping.Table, c.name, c.typ, errUnreadable)
 			}
 		}
