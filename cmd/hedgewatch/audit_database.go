@@ -87,13 +87,18 @@ func (f *databaseFlags) audit(ctx context.Context, db *postgres.DB, market strin
 	}
 	var all audit.Report
 	for _, m := range mappings {
-		table, err := db.Table(ctx, m, audit.Series{Market: market})
-		if err != nil {
-			return all, err
+		origin := audit.Series{Market: market}
+		table, err := db.Table(ctx, m, origin)
+		var r audit.Report
+		if err == nil {
+			r, err = audit.Once(ctx, table, o)
 		}
-		r, err := audit.Once(ctx, table, o)
-		if err != nil {
+		switch {
+		case err != nil && len(mappings) == 1:
 			return all, err
+		case err != nil: // The other tables are checked all the same.
+			origin.Dataset = m.Dataset
+			r.Findings = []audit.Finding{{Series: origin, Kind: audit.Unchecked, Cause: audit.Unknown, From: o.From, To: o.To, Evidence: err.Error()}}
 		}
 		all.Rows += r.Rows
 		all.Series = append(all.Series, r.Series...)

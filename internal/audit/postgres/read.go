@@ -142,6 +142,9 @@ func strayRows[T any](ctx context.Context, t *Table, s audit.Series, from, to ti
 	low, high := len(args)+1, len(args)+2
 	half := fmt.Sprintf("(SELECT %s FROM %s WHERE %s AND %s", t.selection(), quote(t.mapping.Table), where, at)
 	sql := fmt.Sprintf("%s < $%d%s LIMIT %d) UNION ALL %s >= $%d%s LIMIT %d)", half, low, t.cast(), maxStrays, half, high, t.cast(), maxStrays)
+	if !t.columns[t.shape.time].notNull {
+		sql = fmt.Sprintf("%s UNION ALL %s IS NULL LIMIT 1)", sql, half)
+	}
 	timeAt := slices.Index(t.fields, t.shape.time)
 	oid := t.columns[t.shape.time].oid
 	var strays []T
@@ -153,6 +156,10 @@ func strayRows[T any](ctx context.Context, t *Table, s audit.Series, from, to ti
 		defer rows.Close()
 		for rows.Next() {
 			raw := rows.RawValues()
+			if raw[timeAt] == nil {
+				return fmt.Errorf("table %s, %s: column %s is NULL in some rows, nobody knows which are missing; give them a time, or make the column NOT NULL",
+					t.mapping.Table, s, t.columns[t.shape.time].name)
+			}
 			us, err := strayTime(oid, raw[timeAt])
 			if err != nil {
 				return fmt.Errorf("table %s, %s: column %s: %w", t.mapping.Table, s, t.columns[t.shape.time].name, err)

@@ -44,6 +44,8 @@ type column struct {
 	name string
 	oid  uint32
 	typ  string // as SQL writes it
+	// notNull: the table's definition says so.
+	notNull bool
 }
 
 var _ audit.Rows = (*Table)(nil)
@@ -98,14 +100,14 @@ func (t *Table) readColumns(ctx context.Context, conn *pgx.Conn) error {
 }
 
 func columnsOf(ctx context.Context, conn *pgx.Conn, table string) (map[string]column, error) {
-	rows, err := conn.Query(ctx, `SELECT attname, atttypid, format_type(atttypid, atttypmod) FROM pg_attribute
+	rows, err := conn.Query(ctx, `SELECT attname, atttypid, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute
 		WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped`, quote(table))
 	if err != nil {
 		return nil, err
 	}
 	columns := map[string]column{}
 	var c column
-	_, err = pgx.ForEachRow(rows, []any{&c.name, &c.oid, &c.typ}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&c.name, &c.oid, &c.typ, &c.notNull}, func() error {
 		columns[c.name] = c
 		return nil
 	})
@@ -251,6 +253,9 @@ func (t *Table) Series(ctx context.Context) ([]audit.Series, error) {
 	) SELECT %[4]s FROM hop LIMIT %[5]d`, list, table, strings.Join(next, ", "), strings.Join(texts, ", "), maxSeries+1)
 	var all []audit.Series
 	err := t.db.with(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		if err := t.checkKeys(ctx, conn); err != nil {
+			return err
+		}
 		rows, err := conn.Query(ctx, sql)
 		if err != nil {
 			return err

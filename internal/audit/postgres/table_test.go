@@ -230,6 +230,114 @@ func TestBrokenConnectionIsUnknownAndMends(t *testing.T) {
 	}
 }
 
+// Neither the database's time zone nor its style of dates changes what is read.
+func TestTimeZoneOfTheDatabaseDoesNotMatter(t *testing.T) {
+	for typ, at := range map[string]string{
+		"timestamptz": "at", "timestamptz(3)": "at", "timestamp": "at AT TIME ZONE 'UTC'", "timestamp(0)": "at AT TIME ZONE 'UTC'",
+	} {
+		t.Run(typ, func(t *testing.T) {
+			dsn, conn := database(t)
+			exec1(t, conn, fmt.Sprintf(klinesSQL, typ, "numeric", at, 2000))
+			exec1(t, conn, "DELETE FROM klines WHERE symbol = 'ETHUSDT' AND open_time = "+strings.Replace(at, "at", "timestamptz '2026-11-02 00:00Z'", 1))
+			for _, setting := range []string{"timezone = 'Asia/Tokyo'", "datestyle = 'German'"} {
+				exec1(t, conn, "ALTER DATABASE "+conn.Config().Database+" SET "+setting)
+			}
+			_, got := findings(t, dsn, Mapping{Preset: "klines"}, audit.Options{})
+			if diff := cmp.Diff([]string{"ETHUSDT 02T00:00-02T00:01 1 missing platform"}, got); diff != "" {
+				t.Errorf("findings differ (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Rows without a key or a time are in no series; they must not be passed over.
+func TestRowsWithoutKeyOrTimeAreAnError(t *testing.T) {
+	for column, want := range map[string]string{"symbol": "column symbol is NULL", "interval": "column interval is NULL", "open_time": "column open_time is NULL"} {
+		t.Run(column, func(t *testing.T) {
+			dsn, conn := database(t)
+			exec1(t, conn, fmt.Sprintf(klinesSQL, "timestamptz", "numeric", "at", 50))
+			exec1(t, conn, fmt.Sprintf("UPDATE klines SET %s = NULL WHERE symbol = 'ETHUSDT' AND open_time = '2026-11-01 00:10Z'", column))
+			table, err := open(t, dsn).Table(t.Context(), Mapping{Preset: "klines"}, origin)
+			if err != nil {
+				t.Fatal(err)
+			}
+			report, err := audit.Once(t.Context(), table, audit.Options{})
+			var unread []string
+			if err != nil {
+				unread = []string{err.Error()}
+			}
+			for _, f := range report.Findings {
+				if f.Kind != audit.Unchecked || f.Series.Symbol != "ETHUSDT" {
+					t.Errorf("got %s, want only ETHUSDT unchecked", f)
+				}
+				unread = append(unread, f.Evidence)
+			}
+			if len(unread) != 1 || !strings.Contains(unread[0], want) {
+				t.Errorf("got %q, want one error with %q", unread, want)
+			}
+		})
+	}
+}
+
+// What breaks while the server judges leaves the series unchecked, and is mended
+// by the next read.
+func TestDigestThatBreaksIsUnknownAndMends(t *testing.T) {
+	for name, breakage := range map[string]struct{ do, undo, want string }{
+		"connection": {"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hedgewatch audit' AND datname = current_database()", "SELECT 1", ""},
+		"permission": {"REVOKE SELECT ON klines FROM reader", "GRANT SELECT ON klines TO reader", "grant SELECT to the user of the audit"},
+		"column":     {"ALTER TABLE klines RENAME close TO closed", "ALTER TABLE klines RENAME closed TO close", `column "close" does not exist`},
+		"lock":       {"BEGIN; LOCK TABLE klines IN ACCESS EXCLUSIVE MODE", "ROLLBACK", "lock timeout"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dsn, conn := database(t)
+			exec1(t, conn, fmt.Sprintf(klinesSQL, "timestamptz", "numeric", "at", 3000))
+			exec1(t, conn, "DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN; GRANT SELECT ON klines TO reader")
+			t.Cleanup(func() { exec1(t, conn, "DROP OWNED BY reader; DROP ROLE reader") })
+			table, err := open(t, strings.Replace(dsn, "postgres@", "reader@", 1)).Table(t.Context(), Mapping{Preset: "klines"}, origin)
+			if err != nil {
+				t.Fatal(err)
+			}
+			table.chunk, table.piece = 100, 10
+			list, err := table.Series(t.Context())
+			if err != nil || len(list) != 3 {
+				t.Fatalf("got series %v, %v", list, err)
+			}
+			broken := &breaking{Table: table, at: 5, do: func() { exec1(t, conn, breakage.do) }}
+			o := audit.Options{From: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 11, 3, 2, 0, 0, 0, time.UTC)}
+			report, err := audit.CheckSeries(t.Context(), broken, list[:1], o)
+			if err != nil || len(report.Findings) != 1 {
+				t.Fatalf("got %v and %v, want one finding", report.Findings, err)
+			}
+			f := report.Findings[0]
+			if f.Kind != audit.Unchecked || !f.To.Equal(o.To) || !strings.Contains(f.Evidence, breakage.want) {
+				t.Errorf("got %s, want the rest unchecked with %q", f, breakage.want)
+			}
+			if until := report.Series[0].VerifiedUntil(report.Findings); !until.Equal(o.From.Add(500 * time.Minute)) {
+				t.Errorf("verified until %s, want what was read before, until 08:20", until)
+			}
+			exec1(t, conn, breakage.undo)
+			report, err = audit.CheckSeries(t.Context(), table, list, o)
+			if err != nil || len(report.Findings) > 0 || report.Rows != 9000 {
+				t.Errorf("after it: %d rows, findings %v, %v", report.Rows, report.Findings, err)
+			}
+		})
+	}
+}
+
+// breaking does something after some digests.
+type breaking struct {
+	*Table
+	at, n int
+	do    func()
+}
+
+func (b *breaking) Digest(ctx context.Context, s audit.Series, q audit.Stretch) (audit.Digest, error) {
+	if b.n++; b.n == b.at+1 {
+		b.do()
+	}
+	return b.Table.Digest(ctx, s, q)
+}
+
 func TestSessionsCannotWrite(t *testing.T) {
 	dsn, conn := database(t)
 	exec1(t, conn, "CREATE TABLE x (y int)")
