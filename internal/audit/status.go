@@ -152,19 +152,19 @@ type collector struct {
 func newCollector(a *Auditor) *collector {
 	labels := []string{"source", "dataset", "market", "account", "symbol", "interval"}
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc("hedgewatch_audit_"+name, help, labels, nil)
+		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	return &collector{
 		a:          a,
-		missing:    desc("missing_rows", "Rows that are not there, by whose fault.", append(labels, "cause")...),
-		duplicate:  desc("duplicate_rows", "Rows that are there more than once.", labels...),
-		mismatched: desc("mismatched_rows", "Rows whose values cannot be right, or are not the exchange's.", labels...),
-		lag:        desc("lag_seconds", "How far the newest row is behind the exchange, or how long the slowest new row took to be stored.", labels...),
-		verified:   desc("verified_until_timestamp_seconds", "Until when nothing is missing or wrong.", labels...),
-		success:    desc("last_success_timestamp_seconds", "When rows of the series could be verified last.", labels...),
-		sums:       desc("wrong_sums", "Sums of a day of an account that are not the exchange's: realised PnL, commission, a type of incomes.", labels...),
-		unchecked:  desc("unchecked", "1 while rows of the series cannot be held against the exchange's.", labels...),
-		failing:    desc("failing", "1 while a dataset cannot be verified.", "source", "dataset"),
+		missing:    desc("hedgewatch_audit_missing_rows", "Rows that are not there, by whose fault.", append(labels, "cause")...),
+		duplicate:  desc("hedgewatch_audit_duplicate_rows", "Rows that are there more than once.", labels...),
+		mismatched: desc("hedgewatch_audit_mismatched_rows", "Rows whose values cannot be right, or are not the exchange's.", labels...),
+		lag:        desc("hedgewatch_audit_lag_seconds", "How far the newest row is behind the exchange, or how long the slowest new row took to be stored.", labels...),
+		verified:   desc("hedgewatch_audit_verified_until_timestamp_seconds", "Until when nothing is missing or wrong.", labels...),
+		success:    desc("hedgewatch_audit_last_success_timestamp_seconds", "When rows of the series could be verified last.", labels...),
+		sums:       desc("hedgewatch_audit_wrong_sums", "Sums of a day of an account that are not the exchange's: realised PnL, commission, a type of incomes.", labels...),
+		unchecked:  desc("hedgewatch_audit_unchecked", "1 while rows of the series cannot be held against the exchange's.", labels...),
+		failing:    desc("hedgewatch_audit_failing", "1 while a dataset cannot be verified.", "source", "dataset"),
 	}
 }
 
