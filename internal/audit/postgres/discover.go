@@ -13,7 +13,7 @@ import (
 // Proposal is a table that may hold exchange data, and how to read it.
 type Proposal struct {
 	Mapping Mapping `json:"mapping"`
-	// Rows is the planner's estimate, -1 if it has none.
+	// Rows is the planner's estimate, 0 if it has none.
 	Rows int64 `json:"rows"`
 	// Lacks are fields that no column could be found for.
 	Lacks []string `json:"lacks,omitempty"`
@@ -27,13 +27,17 @@ const maxTables = 2_000
 func (db *DB) Discover(ctx context.Context) ([]Proposal, error) {
 	var proposals []Proposal
 	err := db.with(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, `SELECT n.nspname, c.relname, c.reltuples::bigint,
-				array_agg(a.attname::text ORDER BY a.attnum)
+		// The rows of a partitioned table, or of a hypertable, are in those that
+		// inherit from it, which are no tables to audit by themselves.
+		rows, err := conn.Query(ctx, `SELECT n.nspname, c.relname, (
+				WITH RECURSIVE part AS (SELECT c.oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN part ON i.inhparent = part.oid)
+				SELECT sum(greatest(p.reltuples, 0)) FROM part JOIN pg_class p USING (oid) WHERE p.relkind <> 'p'
+			)::bigint, array_agg(a.attname::text ORDER BY a.attnum)
 			FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 				JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-			WHERE c.relkind IN ('r', 'p', 'v', 'm') AND NOT c.relispartition
+			WHERE c.relkind IN ('r', 'p', 'v', 'm') AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid)
 				AND n.nspname NOT LIKE 'pg\_%' AND n.nspname NOT LIKE '\_timescaledb%' AND n.nspname <> 'information_schema'
-			GROUP BY 1, 2, 3 ORDER BY 1, 2 LIMIT $1`, maxTables)
+			GROUP BY c.oid, 1, 2 ORDER BY 1, 2 LIMIT $1`, maxTables)
 		if err != nil {
 			return err
 		}
@@ -58,7 +62,17 @@ func (db *DB) Discover(ctx context.Context) ([]Proposal, error) {
 func propose(table string, columns []string) (best Mapping, lacks []string, found bool) {
 	for name, p := range Presets() {
 		if name == table && covers(p, columns) {
-			return Mapping{Preset: name, Dataset: p.Dataset, Table: table}, nil, true
+			m := Mapping{Preset: name, Dataset: p.Dataset, Table: table}
+			shape, _ := shapeOf(p.Dataset)
+			for _, field := range shape.optional { // More columns are more checks.
+				if c := columnFor(field, p.Dataset, columns); c != "" && p.Columns[field] == "" {
+					if m.Columns == nil {
+						m.Columns = map[string]string{}
+					}
+					m.Columns[field] = c
+				}
+			}
+			return m, nil, true
 		}
 	}
 	most := 0
