@@ -29,6 +29,7 @@ import (
 	"github.com/hedgewatch/hedgewatch/internal/audit"
 	"github.com/hedgewatch/hedgewatch/internal/chart"
 	"github.com/hedgewatch/hedgewatch/internal/collector/connectivity"
+	"github.com/hedgewatch/hedgewatch/internal/collector/process"
 	"github.com/hedgewatch/hedgewatch/internal/config"
 	"github.com/hedgewatch/hedgewatch/internal/event"
 	"github.com/hedgewatch/hedgewatch/internal/governor"
@@ -69,16 +70,17 @@ type App struct {
 	logger *slog.Logger
 	reg    *prometheus.Registry
 
-	store    *store.Store
-	state    *state.State
-	alerting *alerting.Alerting
-	intake   *intake.Intake
-	events   *event.Events
-	trust    trust
-	ruler    *ruler.Ruler
-	scraper  *scraper.Scraper
-	governor *governor.Governor // nil without the section
-	services *services.Services // nil if no platform is watched
+	store     *store.Store
+	state     *state.State
+	alerting  *alerting.Alerting
+	intake    *intake.Intake
+	events    *event.Events
+	trust     trust
+	ruler     *ruler.Ruler
+	scraper   *scraper.Scraper
+	governor  *governor.Governor // nil without the section
+	services  *services.Services // nil if no platform is watched
+	processes *process.Finder    // nil if process groups are not watched as services
 	// serviceParts and serviceMetrics are of services and its watchers.
 	serviceParts   []part
 	serviceMetrics prometheus.Gatherer

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"reflect"
 	"time"
@@ -12,11 +13,13 @@ import (
 	"github.com/prometheus/prometheus/model/relabel"
 
 	"github.com/hedgewatch/hedgewatch/internal/api"
+	"github.com/hedgewatch/hedgewatch/internal/collector/process"
 	"github.com/hedgewatch/hedgewatch/internal/config"
 	"github.com/hedgewatch/hedgewatch/internal/event"
 	"github.com/hedgewatch/hedgewatch/internal/scraper"
 	"github.com/hedgewatch/hedgewatch/internal/services"
 	"github.com/hedgewatch/hedgewatch/internal/services/docker"
+	"github.com/hedgewatch/hedgewatch/internal/services/groups"
 	"github.com/hedgewatch/hedgewatch/internal/services/kubernetes"
 	"github.com/hedgewatch/hedgewatch/internal/services/systemd"
 )
@@ -61,20 +64,59 @@ func (a *App) buildServices(cfg *config.Config) (err error) {
 		w, err := kubernetes.New(*c.Kubernetes, a.services, logger.With("platform", "kubernetes"))
 		errs = append(errs, watcher("kubernetes", w, err))
 	}
+	if c.Processes != nil {
+		w, err := a.watchProcesses(*c.Processes, cfg.Processes, logger.With("platform", "process"))
+		errs = append(errs, watcher("processes", w, err))
+	}
 	reg := prometheus.NewRegistry()
 	a.serviceMetrics = reg
 	return errors.Join(append(errs, reg.Register(a.services.Collector()))...)
 }
 
+// watchProcesses has the groups of host.processes watched.
+func (a *App) watchProcesses(c groups.Config, host process.Config, logger *slog.Logger) (w *groups.Watcher, err error) {
+	if len(host.Groups) == 0 {
+		return nil, errors.New("groups: host.processes has no groups; name some there")
+	}
+	if a.processes, err = process.NewFinder(host, logger); err != nil {
+		return nil, err
+	}
+	return groups.New(c, func(ctx context.Context) (groups.Sight, error) {
+		found, err := a.processes.Find(ctx)
+		if err != nil {
+			return groups.Sight{}, err
+		}
+		var sight groups.Sight
+		for _, g := range found {
+			sight.Groups = append(sight.Groups, groups.Group{Name: g.Name, Processes: g.Mains, Restarts: g.Restarts, Unknown: g.Unknown})
+		}
+		if kills, err := a.processes.OOMKills(); err == nil { // Without it, no end has a cause.
+			sight.OOMKills = &kills
+		}
+		return sight, nil
+	}, a.services)
+}
+
 func (a *App) prepareServices(cfg *config.Config) (commit func(), err error) {
 	now, next := a.config.Load().Services, cfg.Services
-	if !reflect.DeepEqual(now.Docker, next.Docker) || !reflect.DeepEqual(now.Systemd, next.Systemd) || !reflect.DeepEqual(now.Kubernetes, next.Kubernetes) {
+	if !reflect.DeepEqual(now.Processes, next.Processes) || !reflect.DeepEqual(now.Docker, next.Docker) || !reflect.DeepEqual(now.Systemd, next.Systemd) || !reflect.DeepEqual(now.Kubernetes, next.Kubernetes) {
 		return nil, errors.New("services: watchers cannot be changed by a reload; restart hedgewatch")
 	}
 	if a.services == nil {
 		return func() {}, nil
 	}
-	return a.services.Prepare(next.Config)
+	commit, err = a.services.Prepare(next.Config)
+	if err != nil || a.processes == nil {
+		return commit, err
+	}
+	commitGroups, err := a.processes.Prepare(cfg.Processes)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		commit()
+		commitGroups()
+	}, nil
 }
 
 // serviceJobs is a job of its own, because its series say themselves which

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -74,4 +75,58 @@ func TestContainerThatCrashesIsAnAlert(t *testing.T) {
 	if m := answer.Data.Result[0].Metric; m["instance"] != "feed-1" || m["exported_instance"] != "" || m["job"] != "services" {
 		t.Errorf("got %v, want the container's own instance", m)
 	}
+}
+
+// Processes that nobody starts again are seen to end: the groups of the host's
+// collector are services.
+func TestProcessGroupThatLosesItsProcessesIsAnAlert(t *testing.T) {
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Skip("missing: sleep (package coreutils)")
+	}
+	const mark = "86396.125" // No other sleep has it.
+	start := func() *exec.Cmd {
+		cmd := exec.Command(sleep, mark)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return cmd
+	}
+	end := func(cmd *exec.Cmd) {
+		_ = cmd.Process.Kill() // It may have ended.
+		_ = cmd.Wait()
+	}
+	first := start()
+	defer end(first)
+	s := startServer(t, t.TempDir(), "global: {scrape_interval: 1s}\nhost: {processes: [{name: order-feed, cmdline: ['sleep "+mark+"$']}]}\n"+
+		"services: {critical: ['order-*'], processes: {}}\nalertmanager:\n  route: {receiver: x}\n  receivers: [{name: x}]\n")
+	var overview struct {
+		Watchers []struct {
+			Platform, Error string
+			Sees            bool
+		}
+		Services []struct{ State, Service string }
+	}
+	eventually(t, 20*time.Second, "the group to run", func() bool {
+		s.get("/api/hw/v1/services", &overview)
+		if len(overview.Watchers) == 1 && strings.Contains(overview.Watchers[0].Error, "out of sight") {
+			t.Skip("missing: sight of all processes")
+		}
+		return len(overview.Services) == 1 && overview.Services[0].State == "running"
+	})
+	end(first)
+	var alerts []struct{ Labels, Annotations map[string]string }
+	eventually(t, 20*time.Second, "the alert", func() bool {
+		s.get("/api/v2/alerts", &alerts)
+		return len(alerts) == 1
+	})
+	if a := alerts[0]; a.Labels["alertname"] != "ServiceFailing" || a.Labels["platform"] != "process" || a.Labels["service"] != "order-feed" || a.Labels["severity"] != "critical" {
+		t.Errorf("got %v, want the group that has lost its process", a)
+	}
+	second := start()
+	defer end(second)
+	eventually(t, 20*time.Second, "the group to be back", func() bool {
+		s.get("/api/hw/v1/services", &overview)
+		return overview.Services[0].State == "recovering"
+	})
 }

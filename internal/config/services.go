@@ -6,6 +6,7 @@ import (
 
 	"github.com/hedgewatch/hedgewatch/internal/services"
 	"github.com/hedgewatch/hedgewatch/internal/services/docker"
+	"github.com/hedgewatch/hedgewatch/internal/services/groups"
 	"github.com/hedgewatch/hedgewatch/internal/services/kubernetes"
 	"github.com/hedgewatch/hedgewatch/internal/services/systemd"
 )
@@ -16,10 +17,13 @@ type Services struct {
 	Kubernetes      *kubernetes.Config `yaml:"kubernetes,omitempty"`
 	Systemd         *systemd.Config    `yaml:"systemd,omitempty"`
 	Docker          *docker.Config     `yaml:"docker,omitempty"`
+	Processes       *groups.Config     `yaml:"processes,omitempty"`
 }
 
 // Enabled reports whether any platform is watched.
-func (s Services) Enabled() bool { return s.Kubernetes != nil || s.Systemd != nil || s.Docker != nil }
+func (s Services) Enabled() bool {
+	return s.Kubernetes != nil || s.Systemd != nil || s.Docker != nil || s.Processes != nil
+}
 
 func (s Services) validate() error {
 	errs := []error{s.Config.Validate()}
@@ -37,6 +41,9 @@ func (s Services) validate() error {
 	if s.Docker != nil {
 		check("docker", s.Docker.Validate())
 	}
+	if s.Processes != nil {
+		check("processes", s.Processes.Validate())
+	}
 	return errors.Join(errs...)
 }
 
@@ -48,11 +55,13 @@ func (l *loader) services(n *node) {
 	}
 	defaults := Services{
 		Config: services.DefaultConfig(), Kubernetes: &kubernetes.Config{}, Systemd: new(systemd.DefaultConfig()), Docker: new(docker.DefaultConfig()),
+		Processes: new(groups.DefaultConfig()),
 	}
 	s := decode(l, n, defaults, Services.validate)
 	named(n.get("kubernetes"), &s.Kubernetes, defaults.Kubernetes)
 	named(n.get("systemd"), &s.Systemd, defaults.Systemd)
 	named(n.get("docker"), &s.Docker, defaults.Docker)
+	named(n.get("processes"), &s.Processes, defaults.Processes)
 	if s.Kubernetes != nil {
 		l.relative(&s.Kubernetes.Kubeconfig)
 	}

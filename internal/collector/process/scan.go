@@ -20,6 +20,8 @@ type scanner struct {
 	groups []*group
 	known  map[int]*proc
 	scans  uint64
+	// light leaves out what only measures.
+	light bool
 	// hidden is true when some processes could not be seen in this scan, so
 	// that a group without processes may well have some.
 	hidden bool
@@ -166,6 +168,9 @@ func (s *scanner) observe(members []int) {
 		}
 		if p.joined {
 			p.arrive(s.known[int(p.stat.parent)])
+		}
+		if s.light {
+			continue
 		}
 		s.pid.Store(int64(pid))
 		s.observeProc(pid, p)
