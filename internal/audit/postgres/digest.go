@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -43,7 +44,7 @@ func (t *Table) Extent(ctx context.Context, s audit.Series, from, to time.Time) 
 	for _, k := range strays {
 		e.Strays = append(e.Strays, k.OpenTime)
 	}
-	e.Chunk, e.Piece = t.chunk, t.piece
+	e.Chunk, e.Piece = t.chunk.Load(), t.piece
 	from, to = bounds(from, to)
 	where, args := t.where(s)
 	at := t.quoted(t.shape.time)
@@ -65,6 +66,7 @@ func (t *Table) Extent(ctx context.Context, s audit.Series, from, to time.Time) 
 
 // Digest implements [audit.Digester] with one aggregate over an index.
 func (t *Table) Digest(ctx context.Context, s audit.Series, q audit.Stretch) (d audit.Digest, err error) {
+	chunk := t.chunk.Load()
 	sound, ok := t.soundSQL(q)
 	if !ok {
 		return d, fmt.Errorf("table %s: its columns cannot be judged by the server", t.mapping.Table)
@@ -112,6 +114,12 @@ func (t *Table) Digest(ctx context.Context, s audit.Series, q audit.Stretch) (d 
 		}
 		return nil
 	})
+	if errors.Is(err, errSlow) && ctx.Err() == nil {
+		// A server whose disks are slow may take long for a chunk, and not for a
+		// piece of it. What is not called sound is looked at in pieces.
+		t.chunk.CompareAndSwap(chunk, max(t.piece, chunk/4))
+		return audit.Digest{Rows: 1}, nil
+	}
 	return d, err
 }
 

@@ -134,7 +134,8 @@ func TestDigestAgreesWithReadingEachRow(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			table.chunk, table.piece = 60, 10
+			table.chunk.Store(60)
+			table.piece = 10
 			r := rand.New(rand.NewPCG(seed, 0))
 			for trial := range trials {
 				exec1(t, conn, "TRUNCATE k; INSERT INTO k SELECT * FROM sound")
@@ -186,7 +187,8 @@ func TestDigestReadsNoSoundBars(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			table.chunk, table.piece = 2000, 100
+			table.chunk.Store(2000)
+			table.piece = 100
 			for symbol, most := range map[string]int{"BTCUSDT": 0, "ETHUSDT": 100} {
 				s := audit.Series{Dataset: audit.Klines, Symbol: symbol, Interval: "1m"}
 				check, err := audit.NewKlineCheck(s)
@@ -209,5 +211,33 @@ func TestDigestReadsNoSoundBars(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What a slow server cannot judge in time, it judges in pieces.
+func TestDigestThatTakesTooLongIsCutIntoPieces(t *testing.T) {
+	dsn, conn := database(t)
+	exec1(t, conn, fmt.Sprintf(klinesSQL, "timestamptz", "numeric", "at", 400))
+	exec1(t, conn, "DELETE FROM klines WHERE symbol <> 'BTCUSDT'; CREATE VIEW slow AS SELECT * FROM klines WHERE pg_sleep(0.01) IS NOT NULL")
+	c := DefaultConfig()
+	c.DSN, c.Share, c.StatementTimeout = audit.Secret(dsn), 1, 2*time.Second
+	db, err := Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	table, err := db.Table(t.Context(), Mapping{Preset: "klines", Table: "slow"}, origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table.chunk.Store(400)
+	table.piece = 20
+	counted := &counting{Table: table}
+	report, err := audit.Once(t.Context(), counted, audit.Options{})
+	if err != nil || len(report.Findings) > 0 || report.Rows != 400 || counted.read > 0 {
+		t.Errorf("got %d rows, %d of them read, findings %v, %v; want 400 judged", report.Rows, counted.read, report.Findings, err)
+	}
+	if got := table.chunk.Load(); got != 100 {
+		t.Errorf("the next chunk is of %d bars, want 100", got)
 	}
 }

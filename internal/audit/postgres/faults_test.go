@@ -131,7 +131,8 @@ func TestEveryFaultInRealRowsIsFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table.chunk, table.piece = 40, 10
+	table.chunk.Store(40)
+	table.piece = 10
 	seed := uint64(time.Now().UnixNano())
 	r := rand.New(rand.NewPCG(seed, 0))
 	t.Logf("%d faults, seed %d", *faultCount, seed)

@@ -202,6 +202,9 @@ func rest(ctx context.Context, d time.Duration) {
 	}
 }
 
+// errSlow is a statement that took too long, or that somebody has ended.
+var errSlow = errors.New("is there an index for it?")
+
 // explain adds what to do about an error of the server. It drops what pgx says
 // about the connection, which has the user and may have more.
 func (db *DB) explain(err error) error {
@@ -223,7 +226,7 @@ func (db *DB) explain(err error) error {
 	case "42P01": // undefined_table
 		hint = "; see `hedgewatch audit --discover`"
 	case "57014": // query_canceled
-		hint = fmt.Sprintf("; a page took longer than %s, is there an index for it?", db.timeout)
+		return fmt.Errorf("%s: %s (%s); it may take %s, %w", db.name, server.Message, server.Code, db.timeout, errSlow)
 	case "57P03": // cannot_connect_now
 		hint = "; it is starting, or replays what it lost in a crash; it is asked again"
 	case "40001": // On a standby: its replay would wait for the query.

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -36,8 +37,10 @@ type Table struct {
 	columns map[string]column
 	fields  []string // as they are selected
 	unit    audit.Unit
-	// chunk and piece are those of [audit.Extent].
-	chunk, piece int64
+	// chunk and piece are those of [audit.Extent]. A chunk gets smaller if the
+	// server cannot do it in time.
+	chunk atomic.Int64
+	piece int64
 }
 
 type column struct {
@@ -58,7 +61,8 @@ func (db *DB) Table(ctx context.Context, m Mapping, origin audit.Series) (*Table
 		return nil, err
 	}
 	origin.Dataset = m.Dataset
-	t := &Table{db: db, mapping: m, shape: shape, origin: origin, chunk: digestBars, piece: pieceBars}
+	t := &Table{db: db, mapping: m, shape: shape, origin: origin, piece: pieceBars}
+	t.chunk.Store(digestBars)
 	err = db.with(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		if err := t.readColumns(ctx, conn); err != nil {
 			return err

@@ -297,7 +297,8 @@ func TestDigestThatBreaksIsUnknownAndMends(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			table.chunk, table.piece = 100, 10
+			table.chunk.Store(100)
+			table.piece = 10
 			list, err := table.Series(t.Context())
 			if err != nil || len(list) != 3 {
 				t.Fatalf("got series %v, %v", list, err)
