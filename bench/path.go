@@ -14,6 +14,8 @@ type alertPath struct {
 	// scrapes are entries of scrape_configs; rules is a rule file; notify the
 	// configuration of Alertmanager.
 	scrapes, rules, notify string
+	// own is configuration that the peer has no counterpart of.
+	own string
 }
 
 // breachRule fires for each trial whose series is above zero.
@@ -58,7 +60,7 @@ func (b *bench) startPath(ctx context.Context, c contender, dir string, p alertP
 	config := fmt.Sprintf("global: {scrape_interval: 15s, evaluation_interval: %s}\nrule_files: [%q]\n", p.evaluation, rules)
 	t := &team{}
 	if c.ours {
-		config += "host: {enabled: false}\nalertmanager:" + indent(p.notify) + "\n"
+		config += "host: {enabled: false}\nalertmanager:" + indent(p.notify) + "\n" + p.own
 	} else {
 		am, url, err := b.startAlertmanager(ctx, dir, p.notify)
 		if err != nil {

@@ -16,11 +16,14 @@ import (
 	"github.com/prometheus/prometheus/prompb"
 )
 
-// measurePush times breaches that are pushed by remote write, from before the
-// request until the POST, while 100,000 other series are scraped.
+// measurePush times breaches that are pushed by remote write, and events, which
+// go to alerting without a sample; both from before the request until the POST,
+// while 100,000 other series are scraped. The peer has no events.
 func measurePush(ctx context.Context, b *bench) ([]result, error) {
 	middle := result{what: "breach pushed, among 100,000 series → POST, p50", unit: milliseconds(), most: 0.005}
 	tail := result{what: "… p99", unit: milliseconds(), most: 0.050, tail: true}
+	raised := result{what: "event raised, among 100,000 series → POST, p50", unit: milliseconds(), most: 0.005}
+	raisedTail := result{what: "… p99", unit: milliseconds(), most: 0.050, tail: true}
 	teams, stop, err := b.startCrowded(ctx)
 	if err != nil {
 		return nil, err
@@ -30,18 +33,25 @@ func measurePush(ctx context.Context, b *bench) ([]result, error) {
 	failed := make([]error, len(teams))
 	var measured sync.WaitGroup
 	var mu sync.Mutex
+	into := func(t *alertTeam, results ...*result) func(time.Duration) {
+		return func(took time.Duration) {
+			mu.Lock()
+			defer mu.Unlock()
+			for _, r := range results {
+				r.add(t.by, took)
+			}
+		}
+	}
 	for i, t := range teams {
 		measured.Go(func() {
-			failed[i] = t.pushes(ctx, trials, func(took time.Duration) {
-				mu.Lock()
-				defer mu.Unlock()
-				middle.add(t.by, took)
-				tail.add(t.by, took)
-			})
+			failed[i] = t.pushes(ctx, trials, into(t, &middle, &tail))
+			if t.by.ours && failed[i] == nil {
+				failed[i] = t.tellEach(ctx, named("raised-", trials), t.raise, into(t, &raised, &raisedTail))
+			}
 		})
 	}
 	measured.Wait()
-	return []result{middle, tail}, errors.Join(failed...)
+	return []result{middle, tail, raised, raisedTail}, errors.Join(failed...)
 }
 
 // startCrowded is startAlertTeams with 100,000 series beside.
@@ -56,6 +66,7 @@ func (b *bench) startCrowded(ctx context.Context) ([]*alertTeam, func(), error) 
 	var failed error
 	teams, stopTeams, err := b.startAlertTeams(ctx, 2, 1, func(t *alertTeam) alertPath {
 		path := everySecond(t)
+		path.own = "delivery: {storm: {except: [sink]}}\n" // Ten a second are one.
 		exporter, addresses, err := startExporter(ctx, filepath.Join(b.dir, fmt.Sprintf("exporter-%d", len(exporters))), instances, paths)
 		if err != nil {
 			failed = errors.Join(failed, err)
@@ -85,26 +96,36 @@ func (b *bench) startCrowded(ctx context.Context) ([]*alertTeam, func(), error) 
 	return teams, stop, nil
 }
 
-// pushes makes the series of all trials, and breaches one about every 100 ms.
+// pushes makes the series of all trials, and breaches one after the other.
 func (t *alertTeam) pushes(ctx context.Context, n int, timed func(time.Duration)) error {
-	all := make([]string, n)
-	for i := range all {
-		all[i] = "pushed-" + strconv.Itoa(i)
-	}
+	all := named("pushed-", n)
 	if err := t.push(ctx, 0, all...); err != nil {
 		return err
 	}
+	return t.tellEach(ctx, all, func(ctx context.Context, trial string) error { return t.push(ctx, 1, trial) }, timed)
+}
+
+func named(prefix string, n int) []string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = prefix + strconv.Itoa(i)
+	}
+	return all
+}
+
+// tellEach begins a trial about every 100 ms, and times each until its sink knows.
+func (t *alertTeam) tellEach(ctx context.Context, trials []string, begin func(ctx context.Context, trial string) error, timed func(time.Duration)) error {
 	var running sync.WaitGroup
 	defer running.Wait()
-	failures := make(chan error, n)
-	for _, trial := range all {
+	failures := make(chan error, len(trials))
+	for _, trial := range trials {
 		if err := pause(ctx, 50*time.Millisecond+rand.N(100*time.Millisecond), t.members...); err != nil {
 			return err
 		}
 		running.Go(func() {
 			const patience = time.Minute
 			began := time.Now()
-			if err := t.push(ctx, 1, trial); err != nil {
+			if err := begin(ctx, trial); err != nil {
 				failures <- err
 				return
 			}
@@ -123,6 +144,14 @@ func (t *alertTeam) pushes(ctx context.Context, n int, timed func(time.Duration)
 		failed = errors.Join(failed, err)
 	}
 	return failed
+}
+
+// raise raises an event of a trial.
+func (t *alertTeam) raise(ctx context.Context, trial string) error {
+	_, err := postJSON(ctx, t.url+"/api/hw/v1/events", map[string]any{
+		"state": "raised", "name": "Breach", "labels": map[string]string{"trial": trial},
+	})
+	return err
 }
 
 // push sends one sample of each trial by remote write 1.
