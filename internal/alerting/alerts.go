@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -60,6 +61,8 @@ type savedAlert struct {
 	Resolved bool `json:"resolved,omitempty"`
 	// Resent alerts come again until they resolve, with a new EndsAt each time.
 	Resent bool `json:"resent,omitempty"`
+	// Muted is why nobody is told, if that is so, as the history has it.
+	Muted State `json:"muted,omitempty"`
 
 	value float64 // NaN if not known, as after a restart
 }
@@ -177,10 +180,37 @@ func (a *alerts) remember(fp model.Fingerprint, s savedAlert) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	before, known := a.unfinished[fp]
+	if state := a.transitions.of(fp); state != StateFiring {
+		s.Muted = state
+	}
 	a.unfinished[fp] = s
 	if known && before.sameToRestart(s) {
 		return
 	}
+	a.keep(fp, s)
+}
+
+// muted notes whether a firing alert is withheld from people, as the history
+// knows it. It returns false if that is no change.
+func (a *alerts) muted(al *alert.Alert, to State) (Transition, bool) {
+	tr, changed := a.transitions.muted(al, to, time.Now())
+	if !changed {
+		return tr, false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s, ok := a.unfinished[tr.Fingerprint]; ok {
+		if s.Muted = to; to == StateFiring {
+			s.Muted = ""
+		}
+		a.unfinished[tr.Fingerprint] = s
+		a.keep(tr.Fingerprint, s)
+	}
+	return tr, true
+}
+
+// keep writes an alert down, under mu.
+func (a *alerts) keep(fp model.Fingerprint, s savedAlert) {
 	e, err := s.entry()
 	if err != nil {
 		a.logger.Error("An alert will not survive a restart", "alert", s.Alert.Labels, "err", err)
@@ -238,7 +268,7 @@ func (a *alerts) restore(ctx context.Context, grace time.Duration, waiting []*al
 		if al.Resolved() && !known || known && !al.UpdatedAt.After(before.UpdatedAt) {
 			continue // All know its end, or the journal is as new.
 		}
-		saved[fp] = savedAlert{Alert: al.Alert, UpdatedAt: al.UpdatedAt, Timeout: al.Timeout, Resolved: al.Resolved(), Resent: !known || before.Resent}
+		saved[fp] = savedAlert{Alert: al.Alert, UpdatedAt: al.UpdatedAt, Timeout: al.Timeout, Resolved: al.Resolved(), Resent: !known || before.Resent, Muted: before.Muted}
 	}
 	for _, s := range saved {
 		al := s.alert()
@@ -246,7 +276,7 @@ func (a *alerts) restore(ctx context.Context, grace time.Duration, waiting []*al
 			resolved++
 		} else {
 			firing++
-			a.transitions.was(al.Fingerprint())
+			a.transitions.was(al.Fingerprint(), cmp.Or(s.Muted, StateFiring))
 			if end := now.Add(grace); s.Resent || al.EndsAt.Before(end) {
 				al.EndsAt = end
 				al.Timeout = true
@@ -284,7 +314,7 @@ func (s savedAlert) alert() *alert.Alert {
 // EndsAt of a firing alert that is resent does not matter to it, which spares
 // the disk every alert's refresh.
 func (s savedAlert) sameToRestart(o savedAlert) bool {
-	return s.Resolved == o.Resolved && s.Resent == o.Resent &&
+	return s.Resolved == o.Resolved && s.Resent == o.Resent && s.Muted == o.Muted &&
 		s.Alert.StartsAt.Equal(o.Alert.StartsAt) &&
 		(s.Alert.EndsAt.Equal(o.Alert.EndsAt) || s.Resent && !s.Resolved) &&
 		s.Alert.GeneratorURL == o.Alert.GeneratorURL &&

@@ -37,7 +37,7 @@ func (a *Alerting) startPipeline(p *plan) *pipeline {
 	inhibitor := inhibit.NewInhibitor(a.alerts, p.config.InhibitRules, a.logger, eventrecorder.Recorder{})
 	noWait := func() time.Duration { return 0 }
 	stages := a.pipelineBuilder.New(a.outbox.integrations(p), noWait, inhibitor, a.silencer, p.intervener, a.groupMarker, a.notifications, peer)
-	watched := muteWatch{stages, a.alerts.transitions, a.silences}
+	watched := muteWatch{stages, a.alerts, a.silences, p.routes, a.groupMarker}
 	delivery := newDelivery(watched, p.routes, a.alerts, a.acks)
 	dispatcher := dispatch.NewDispatcher(a.alerts, p.routes, delivery, a.groupMarker, notifyTimeout, groupMaintenance,
 		nil, a.logger, eventrecorder.Recorder{}, a.dispatcherMetrics, p.template)

@@ -17,9 +17,11 @@ const (
 	StateFiring       State = "firing"
 	StateResolved     State = "resolved"
 	StateAcknowledged State = "acknowledged"
-	// StateSilenced and StateInhibited are firing too, and nobody is told.
+	// StateSilenced, StateInhibited and StateMuted are firing too, and nobody is
+	// told. The last one is by the hours of all routes of the alert.
 	StateSilenced  State = "silenced"
 	StateInhibited State = "inhibited"
+	StateMuted     State = "muted"
 	// StateNotified is no state of an alert: a destination was told of it.
 	StateNotified State = "notified"
 )
@@ -87,8 +89,8 @@ func (t *transitions) is(al *alert.Alert, value float64, now time.Time) (changed
 }
 
 // muted notes whether a firing alert is withheld from people: to is
-// StateSilenced, StateInhibited, or StateFiring if it is not. It returns a
-// transition to report, and false if that is no change.
+// StateSilenced, StateInhibited or StateMuted, or StateFiring if it is not. It
+// returns a transition to report, and false if that is no change.
 func (t *transitions) muted(al *alert.Alert, to State, now time.Time) (Transition, bool) {
 	tr := transitionOf(al, to, now)
 	t.mu.Lock()
@@ -102,9 +104,16 @@ func (t *transitions) muted(al *alert.Alert, to State, now time.Time) (Transitio
 	return tr, true
 }
 
-// was notes that an alert fired before the restart, which is no news.
-func (t *transitions) was(fp model.Fingerprint) {
+// was notes what an alert that fires was before the restart, which is no news.
+func (t *transitions) was(fp model.Fingerprint, s State) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.states[fp] = StateFiring
+	t.states[fp] = s
+}
+
+// of is what an alert that fires is; empty for others.
+func (t *transitions) of(fp model.Fingerprint) State {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.states[fp]
 }
