@@ -222,6 +222,7 @@ func (a *App) build(cfg *config.Config) (err error) {
 		Local:       a.store.Local(),
 		Send:        a.intake.Send,
 		Latency:     a.observeLatency,
+		Pending:     a.recordPending,
 		Incidents:   incidents{a.events},
 		StatePath:   filepath.Join(a.opts.StoragePath, "rules", "journal"),
 		ExternalURL: a.opts.Web.ExternalURL,

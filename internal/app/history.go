@@ -5,6 +5,7 @@ import (
 
 	"github.com/hedgewatch/hedgewatch/internal/alerting"
 	"github.com/hedgewatch/hedgewatch/internal/drill"
+	"github.com/hedgewatch/hedgewatch/internal/ruler"
 	"github.com/hedgewatch/hedgewatch/internal/state"
 )
 
@@ -32,6 +33,31 @@ func (a *App) recordTransition(t alerting.Transition) {
 	}
 	a.state.Record(step)
 }
+
+// recordPending writes into the history that a condition holds, but not yet for
+// long enough, or that it has ended before. It never blocks.
+func (a *App) recordPending(p ruler.Pending) {
+	for _, al := range a.intake.Labelled(p.Alert) {
+		step := state.Transition{
+			Time:        p.At,
+			Fingerprint: al.Fingerprint().String(),
+			Labels:      texts(al.Labels),
+			Annotations: texts(al.Annotations),
+			To:          pending,
+			Value:       state.Value(p.Value),
+		}
+		if p.Ended {
+			step.From, step.To = pending, inactive
+		}
+		a.state.Record(step)
+	}
+}
+
+// The states of alerts that alerting never hears of.
+const (
+	pending  = "pending"
+	inactive = "inactive"
+)
 
 func texts(ls model.LabelSet) map[string]string {
 	out := make(map[string]string, len(ls))

@@ -29,6 +29,7 @@ type guards struct {
 	lookback time.Duration
 	journal  *journal.Journal // nil if nothing is saved
 	sources  *sources
+	pendings *pendings
 
 	// mu guards what follows.
 	mu      sync.Mutex
@@ -52,6 +53,7 @@ func newGuards(d Deps, lookback time.Duration, engine rules.QueryFunc) (*guards,
 		parser:   d.Parser,
 		engine:   engine,
 		lookback: lookback,
+		pendings: newPendings(d.Pending),
 		sources:  newSources(d.Incidents, d.Logger, engine),
 		byID:     map[string]*guard{},
 		byGroup:  map[*rules.Group][]guarded{},
@@ -191,6 +193,7 @@ func (gs *guards) keep(groups []*rules.Group) {
 			ids[r.guard.id] = true
 		}
 	}
+	gs.pendings.keep(groups)
 	gs.write(gs.forget(current, ids))
 }
 
@@ -249,6 +252,7 @@ func (gs *guards) evaluate(ctx context.Context, group *rules.Group, at time.Time
 	e := &evaluation{at: at, cause: cause, guarded: gs.of(group)}
 	rules.DefaultEvalIterationFunc(context.WithValue(ctx, evaluationKey{}, e), group, at)
 	gs.settle(ctx, e)
+	gs.pendings.evaluated(group, at)
 }
 
 // query is the rules' way to the engine, by their guards.

@@ -83,6 +83,9 @@ type Deps struct {
 	// Latency, if set, is told how long the stages "scrape" and "evaluate" of
 	// each change of an alert took.
 	Latency func(stage string, d time.Duration)
+	// Pending, if set, is told of alerts that begin to pend, and of those whose
+	// condition ends before they fire. It must not wait.
+	Pending func(Pending)
 	// Incidents, if set, is told of missing data.
 	Incidents Incidents
 	// StatePath is the file for alerts that are held; "" keeps them in memory.

@@ -49,6 +49,7 @@ type platform struct {
 	last      map[string]*notifier.Alert // by labels
 	incidents []string
 	stages    []string
+	pending   []string
 }
 
 // newPlatform starts a ruler with the given configuration, whose rule files
@@ -102,6 +103,7 @@ func (p *platform) start(cfg string, shipped ruler.Shipped) {
 		Send:        p.send,
 		Latency:     p.latency,
 		Incidents:   p,
+		Pending:     p.pends,
 		StatePath:   filepath.Join(p.dir, "held"),
 		ExternalURL: &url.URL{Scheme: "http", Host: "watch.example"},
 	})

@@ -180,6 +180,13 @@ func (i *Intake) Send(ctx context.Context, alerts ...*notifier.Alert) {
 	save()
 }
 
+// Labelled returns alerts as the embedded Alertmanager would see them, less those
+// that relabelling drops. It tells nobody.
+func (i *Intake) Labelled(alerts ...*notifier.Alert) []*alert.Alert {
+	own, _ := i.labelling.Load().alerts(alerts, time.Now())
+	return own
+}
+
 // hand gives alerts to every Alertmanager.
 func (i *Intake) hand(ctx context.Context, alerts []*notifier.Alert) {
 	if len(alerts) == 0 {
