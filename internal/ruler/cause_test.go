@@ -1,6 +1,7 @@
 package ruler_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,19 +61,35 @@ func TestChangesAreMeasuredFromTheirSample(t *testing.T) {
 }
 
 func TestThrottleOfAGroup(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := watched(t, "  - {alert: High, expr: 'rate(used_weight[1m]) >= 0'}\n")
-		p.settings.Groups = []ruler.GroupSettings{{Name: "g", File: "a.yml", Throttle: model.Duration(250 * time.Millisecond)}}
-		if err := reload(p, slow, ruler.Shipped{}); err != nil {
-			t.Fatal(err)
-		}
-		before := p.evaluations("commit")
-		for range 200 {
-			p.set(weight("usdm"), 1)
-			pass(50 * time.Millisecond)
-		}
-		if got := p.evaluations("commit") - before; got < 36 || got > 41 {
-			t.Errorf("got %v evaluations in 10 s, want four a second", got)
-		}
-	})
+	const (
+		rule = "  - {alert: High, expr: 'rate(used_weight[1m]) >= 0'}\n"
+		asks = "  - {alert: %s, expr: 'rate(used_weight[1m]) >= 0', annotations: {hedgewatch_throttle: %s}}\n"
+	)
+	quarter := []ruler.GroupSettings{{Name: "g", File: "a.yml", Throttle: model.Duration(250 * time.Millisecond)}}
+	for name, test := range map[string]struct {
+		rules    string
+		settings []ruler.GroupSettings
+	}{
+		"in the configuration": {rule, quarter},
+		"on a rule":            {rule + fmt.Sprintf(asks, "Slow", "5s") + fmt.Sprintf(asks, "Fast", "250ms"), nil},
+		"on both":              {fmt.Sprintf(asks, "Slow", "5s"), quarter},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := watched(t, test.rules)
+				p.settings.Groups = test.settings
+				if err := reload(p, slow, ruler.Shipped{}); err != nil {
+					t.Fatal(err)
+				}
+				before := p.evaluations("commit")
+				for range 200 {
+					p.set(weight("usdm"), 1)
+					pass(50 * time.Millisecond)
+				}
+				if got := p.evaluations("commit") - before; got < 36 || got > 41 {
+					t.Errorf("got %v evaluations in 10 s, want four a second", got)
+				}
+			})
+		})
+	}
 }

@@ -18,6 +18,7 @@ const (
 	annotationPrefix   = "hedgewatch_"
 	noDataAnnotation   = "hedgewatch_no_data"
 	recoveryAnnotation = "hedgewatch_recovery"
+	throttleAnnotation = "hedgewatch_throttle"
 	// flappingAnnotation is for package intake; only its value is checked here.
 	flappingAnnotation = "hedgewatch_flapping"
 	// valueAnnotation tells package intake the value of an alert that is sent. No
@@ -64,13 +65,15 @@ func policyOf(annotations map[string]string, expr string, p parser.Parser) (*pol
 			if err == nil && pol.recovery.Type() != parser.ValueTypeVector {
 				err = fmt.Errorf("the result is a %s; use an expression with an instant vector", parser.DocumentedType(pol.recovery.Type()))
 			}
+		case throttleAnnotation:
+			_, err = parseThrottle(text)
 		case flappingAnnotation:
 			if text != "on" && text != "off" {
 				err = fmt.Errorf("%q is neither on nor off", text)
 			}
 		default:
 			if strings.HasPrefix(name, annotationPrefix) {
-				err = fmt.Errorf("unknown; known are %s, %s and %s", noDataAnnotation, recoveryAnnotation, flappingAnnotation)
+				err = fmt.Errorf("unknown; known are %s, %s, %s and %s", noDataAnnotation, recoveryAnnotation, flappingAnnotation, throttleAnnotation)
 			}
 		}
 		if err != nil {

@@ -1,6 +1,7 @@
 package ruler
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -85,9 +86,26 @@ func (g GroupSettings) about(file, name string) bool {
 	return g.Name == name && (g.File == "" || g.File == file || g.File == filepath.Base(file))
 }
 
-// throttle is the pause for a group: the last settings that are about it win.
+// parseThrottle reads a rule's annotation.
+func parseThrottle(text string) (time.Duration, error) {
+	d, err := model.ParseDuration(text)
+	if err != nil || d <= 0 || time.Duration(d) > maxThrottle {
+		return 0, fmt.Errorf("%q is not a duration between 1ms and %v, such as 250ms", text, maxThrottle)
+	}
+	return time.Duration(d), nil
+}
+
+// throttle is the pause for a group. The last settings that are about it win;
+// without any, the rule does that asks for the least.
 func (s Settings) throttle(group *rules.Group) time.Duration {
-	pause := defaultThrottle
+	var asked time.Duration
+	for _, rule := range group.AlertingRules() {
+		// The loader has refused what is wrong.
+		if d, err := parseThrottle(rule.Annotations().Get(throttleAnnotation)); err == nil && (asked == 0 || d < asked) {
+			asked = d
+		}
+	}
+	pause := cmp.Or(asked, defaultThrottle)
 	for _, g := range s.Groups {
 		if g.Throttle > 0 && g.about(group.File(), group.Name()) {
 			pause = time.Duration(g.Throttle)
