@@ -3,6 +3,7 @@ package governor
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -151,27 +152,32 @@ func (c *call) shareKey() string {
 	return strings.Join([]string{c.path, c.query, c.header.Get("Accept-Encoding"), c.header.Get("X-Mbx-Time-Unit")}, "\x00")
 }
 
-// request builds what goes out. It shares the headers' values with what came in.
-func (c *call) request(base string, host string) *http.Request {
+// request builds what goes out by net/http. It shares the headers' values with what
+// came in.
+func (c *call) request(base *url.URL) *http.Request {
 	header := make(http.Header, len(c.header)+1)
 	for name, values := range c.header {
-		switch name {
-		case clientHeader, priorityHeader, "Authorization", "Connection", "Keep-Alive", "Proxy-Authenticate",
-			"Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect",
-			"Content-Length", "Host",
-			// With one of these net/http sends again what may have been executed.
-			"Idempotency-Key", "X-Idempotency-Key":
-			continue
+		if !ends(name) {
+			header[name] = values
 		}
-		header[name] = values
 	}
 	if _, ok := header["User-Agent"]; !ok {
 		header["User-Agent"] = []string{""} // Ours must not take its place.
 	}
-	return c.withBody(&http.Request{
-		Method: c.method, Header: header, Host: host,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}, base)
+	return c.withHeader(base, header)
+}
+
+// ends says that a header ends here.
+func ends(name string) bool {
+	switch name {
+	case clientHeader, priorityHeader, "Authorization", "Connection", "Keep-Alive", "Proxy-Authenticate",
+		"Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect",
+		"Content-Length", "Host",
+		// With one of these net/http sends again what may have been executed.
+		"Idempotency-Key", "X-Idempotency-Key":
+		return true
+	}
+	return false
 }
 
 // problem is an answer of ours to a request that went nowhere, or nowhere known.

@@ -18,8 +18,8 @@ import (
 // does, in the goroutine that asks: Transport has two more for each connection, and
 // to pass a request through them costs more than all else that is done with it.
 //
-// It takes requests in the form of call.request only: HTTP/1.1, target in Opaque,
-// no upgrade.
+// It takes requests in the form of call.withHeader only: HTTP/1.1, target in Opaque,
+// no upgrade. Headers that end here it leaves out.
 type direct struct {
 	dialer *net.Dialer
 	tls    *tls.Config
@@ -208,12 +208,12 @@ func appendRequest(out []byte, r *http.Request) ([]byte, error) {
 	out = append(out, r.Host...)
 	out = append(out, "\r\n"...)
 	for name, values := range r.Header {
+		if ends(name) {
+			continue
+		}
 		for _, value := range values {
 			if !oneLine(name) || !oneLine(value) || strings.ContainsAny(name, ": ") {
 				return nil, errHeader
-			}
-			if value == "" && name == "User-Agent" {
-				continue // It says that there is none.
 			}
 			out = append(out, name...)
 			out = append(out, ": "...)

@@ -17,7 +17,7 @@ import (
 
 // scripted answers the nth request of each connection with the nth text, and closes
 // the connection after the last one.
-func scripted(t *testing.T, texts ...string) (base string, asked *atomic.Int64) {
+func scripted(t testing.TB, texts ...string) (base string, asked *atomic.Int64) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ func scripted(t *testing.T, texts ...string) (base string, asked *atomic.Int64) 
 	return "http://" + l.Addr().String(), asked
 }
 
-func newTestDirect(t *testing.T) *direct {
+func newTestDirect(t testing.TB) *direct {
 	d := newDirect(&net.Dialer{Timeout: dialTimeout})
 	t.Cleanup(d.CloseIdleConnections)
 	return d
@@ -57,7 +57,7 @@ func newTestDirect(t *testing.T) *direct {
 func outgoing(ctx context.Context, method, base, body string) *http.Request {
 	u, _ := url.Parse(base)
 	c := call{method: method, path: "/api/v3/order", body: []byte(body), header: http.Header{}}
-	return c.request(base, u.Host).WithContext(ctx)
+	return c.withHeader(u, c.header).WithContext(ctx)
 }
 
 func TestDirectReadsAnswersAsTheyAreFramed(t *testing.T) {

@@ -13,9 +13,20 @@ import (
 // egress is a way out to the exchange.
 type egress struct {
 	name string
-	// transport carries requests, sockets what opens a WebSocket.
-	transport, sockets http.RoundTripper
-	close              func()
+	// direct carries requests where no proxy is in between, else transport does.
+	direct    *direct
+	transport http.RoundTripper
+	// sockets opens WebSockets.
+	sockets http.RoundTripper
+	close   func()
+}
+
+func (e *egress) send(ctx context.Context, c *call, base *url.URL) (*http.Response, error) {
+	if e.direct != nil {
+		// It leaves out itself what must not go on.
+		return e.direct.RoundTrip(c.withHeader(base, c.header).WithContext(ctx))
+	}
+	return e.transport.RoundTrip(c.request(base).WithContext(ctx))
 }
 
 // What the exchange has time for. Its own backend gives up after 10 s; API docs,
@@ -60,7 +71,7 @@ func newEgress(cfg Egress) *egress {
 	e := &egress{name: cfg.Name, transport: t, sockets: t, close: t.CloseIdleConnections}
 	if cfg.Proxy == "" {
 		fast := newDirect(dialer)
-		e.transport = fast
+		e.direct = fast
 		e.close = func() { fast.CloseIdleConnections(); t.CloseIdleConnections() }
 	}
 	return e

@@ -16,11 +16,13 @@ import (
 	"github.com/hedgewatch/hedgewatch/internal/binance"
 )
 
-// withBody finishes a request that goes out. Its target stands in Opaque, which
+// withHeader is the request that goes out. Its target stands in Opaque, which
 // net/http sends as it is: a signature covers the query as the client wrote it.
-func (c *call) withBody(r *http.Request, base string) *http.Request {
-	scheme, host, _ := strings.Cut(base, "://")
-	r.URL = &url.URL{Scheme: scheme, Host: host, Opaque: c.path, RawQuery: c.query}
+func (c *call) withHeader(base *url.URL, header http.Header) *http.Request {
+	r := &http.Request{
+		Method: c.method, Header: header, Host: base.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		URL: &url.URL{Scheme: base.Scheme, Host: base.Host, Opaque: c.path, RawQuery: c.query},
+	}
 	if len(c.body) == 0 {
 		r.Body = http.NoBody
 		if c.method == http.MethodGet || c.method == http.MethodHead {
@@ -71,9 +73,8 @@ func (g *Governor) send(ctx context.Context, c *call) (*answer, error) {
 // exchange sends a call with its lease and settles that.
 func (g *Governor) exchange(ctx context.Context, c *call, l *lease) (*answer, error) {
 	base := g.setup.Load().bases[c.market]
-	r := c.request(base.String(), base.Host).WithContext(ctx)
 	sent := time.Now()
-	resp, err := l.lane.egress.transport.RoundTrip(r)
+	resp, err := l.lane.egress.send(ctx, c, base)
 	received := time.Now()
 	if err != nil {
 		return nil, g.failed(c, l, err, received)

@@ -44,7 +44,7 @@ func newFront(l net.Listener, h *handler, logger *slog.Logger) *front {
 		Listener: l, handler: h, logger: logger,
 		others: make(chan net.Conn), ended: make(chan struct{}), conns: make(map[*plain]struct{}),
 		parsers: sync.Pool{New: newParser},
-		replies: sync.Pool{New: func() any { return new(make([]byte, 0, 2<<10)) }},
+		replies: sync.Pool{New: func() any { return &reply{header: make(http.Header, 16), out: make([]byte, 0, 2<<10)} }},
 	}
 }
 

@@ -150,7 +150,7 @@ func New(cfg Config, d Deps) (*Governor, error) {
 	for _, way := range ways {
 		e := newEgress(way)
 		if d.Exchange != nil {
-			e.transport, e.sockets = d.Exchange, d.Exchange
+			e.direct, e.transport, e.sockets = nil, d.Exchange, d.Exchange
 		}
 		g.egress = append(g.egress, e)
 	}

@@ -11,8 +11,7 @@ import (
 // chunks. Small answers leave in one write.
 type reply struct {
 	conn    *plain
-	header  http.Header
-	buffer  *[]byte
+	header  http.Header // Kept for the next reply, as out is.
 	out     []byte
 	status  int
 	noBody  bool
@@ -25,16 +24,19 @@ type reply struct {
 const sendAt = 16 << 10
 
 func newReply(p *plain, r *http.Request) *reply {
-	buffer := p.front.replies.Get().(*[]byte)
-	return &reply{conn: p, header: make(http.Header, 16), buffer: buffer, out: (*buffer)[:0], noBody: r.Method == http.MethodHead}
+	w := p.front.replies.Get().(*reply)
+	*w = reply{conn: p, header: w.header, out: w.out[:0], noBody: r.Method == http.MethodHead}
+	return w
 }
 
 func (w *reply) release() {
-	if cap(w.out) <= 2*sendAt {
-		*w.buffer = w.out
+	front := w.conn.front
+	clear(w.header)
+	w.conn = nil
+	if cap(w.out) > 2*sendAt {
+		w.out = nil
 	}
-	w.conn.front.replies.Put(w.buffer)
-	w.out, w.buffer = nil, nil
+	front.replies.Put(w)
 }
 
 // Header implements http.ResponseWriter.

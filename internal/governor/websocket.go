@@ -61,7 +61,7 @@ func (g *Governor) openSocket(ctx context.Context, c *call) (*socket, *http.Resp
 	weights := g.market(c.market)
 	connect := weights.charge(attempt.lane.egress.name, binance.WebSocketConnect, c.class)
 	base := g.setup.Load().sockets[c.market]
-	r := c.request(base.String(), base.Host).WithContext(ctx)
+	r := c.request(base).WithContext(ctx)
 	r.Header.Set("Connection", "Upgrade")
 	r.Header.Set("Upgrade", "websocket")
 	// Compressed frames could not be counted.
