@@ -94,7 +94,9 @@ func (c *call) page(idName string, limit, most int64) (p page, f *fail) {
 		}
 	}
 	p.hasFrom, p.hasID = p.from >= 0, p.id >= 0
-	p.from = max(p.from, 0)
+	// What lies ahead is as empty as the next millisecond, and no number overflows.
+	const greatestID = 1 << 53
+	p.from, p.id = min(max(p.from, 0), c.ms()+1), min(p.id, greatestID)
 	if p.limit > most || p.limit == 0 {
 		if c.market != binance.Spot {
 			return p, refuse(http.StatusBadRequest, -1130, "Data sent for parameter 'limit' is not valid.")

@@ -30,14 +30,14 @@ type proxy struct {
 }
 
 // newProxy serves upstream as spot and as USDⓈ-M.
-func newProxy(t *testing.T, upstream http.Handler, change ...func(*Config)) *proxy {
+func newProxy(t testing.TB, upstream http.Handler, change ...func(*Config)) *proxy {
 	t.Helper()
 	server := httptest.NewServer(upstream)
 	t.Cleanup(server.Close)
 	return newProxyAt(t, server.URL, t.TempDir(), change...)
 }
 
-func newProxyAt(t *testing.T, upstream, dir string, change ...func(*Config)) *proxy {
+func newProxyAt(t testing.TB, upstream, dir string, change ...func(*Config)) *proxy {
 	t.Helper()
 	cfg := testConfig()
 	for _, m := range []binance.Market{binance.Spot, binance.USDM, binance.COINM} {
