@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"net/url"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -54,16 +56,28 @@ func measureGovernor(ctx context.Context, b *bench) ([]result, error) {
 	}
 
 	p50, p99, cpu := make(map[string]sample), make(map[string]sample), make(map[string]sample)
+	var allocated sample
 	for range either(b, 1, 3) {
 		var direct sample
 		for _, way := range ways {
 			var took sample
+			before, err := ours.allocated(ctx)
+			if err != nil {
+				return nil, err
+			}
 			used, err := way.cpu(func() (err error) {
 				took, err = fire(ctx, way.url, either(b, 3*time.Second, 10*time.Second))
 				return err
 			})
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", way.name, err)
+			}
+			if way.child == ours.child {
+				after, err := ours.allocated(ctx)
+				if err != nil {
+					return nil, err
+				}
+				allocated = append(allocated, (after-before)/(float64(len(took))/(1-warmUp)))
 			}
 			if way.child != nil {
 				// All that was asked, what warmed up too.
@@ -90,6 +104,7 @@ func measureGovernor(ctx context.Context, b *bench) ([]result, error) {
 		{what: "… p50 beside Go's ReverseProxy", unit: fine, ours: p50["governor"], peer: p50["ReverseProxy"]},
 		{what: "… p99 beside Go's ReverseProxy", unit: fine, ours: p99["governor"], peer: p99["ReverseProxy"]},
 		{what: "CPU for each of these requests, beside nginx", unit: tiny, ours: cpu["governor"], peer: cpu["nginx"]},
+		{what: "heap that each of these requests took, with all else that the process did", unit: unit{"kB", 1e3, 1}, ours: allocated},
 	}, storm...), nil
 }
 
@@ -116,6 +131,27 @@ func (w way) cpu(do func() error) (time.Duration, error) {
 	}
 	after, err := w.child.usage()
 	return after.cpu - before.cpu, err
+}
+
+// allocated is all the heap that the process ever took, in bytes.
+func (s *server) allocated(ctx context.Context) (float64, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/metrics", nil)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	const most = 64 << 20
+	lines := bufio.NewScanner(io.LimitReader(resp.Body, most))
+	for lines.Scan() {
+		if text, ok := strings.CutPrefix(lines.Text(), "go_memstats_alloc_bytes_total "); ok {
+			return strconv.ParseFloat(text, 64)
+		}
+	}
+	return 0, fmt.Errorf("GET %s/metrics: go_memstats_alloc_bytes_total is missing", s.url)
 }
 
 // answerAsExchange allows more than can be asked for.

@@ -19,6 +19,7 @@ func rows() []row {
 		{"load", "100,000 series at 15 s, both at once", measureLoad},
 		{"queries", "ten queries on the same 24 hours, in turn", measureQueries},
 		{"governor", "requests to the exchange, straight and through proxies", measureGovernor},
+		{"limits", "ten times the exchange's limit for 30 simulated minutes", measureLimits},
 		{"alerts", "from a breach to the POST, and from its end", measureAlerts},
 		{"push", "from a pushed breach to the POST, among 100,000 series", measurePush},
 		{"outage", "from the end of a receiver's outage to the POST", measureOutages},
