@@ -269,6 +269,9 @@ func writeError(w http.ResponseWriter, err error) {
 	if errors.Is(err, alerting.ErrInvalid) {
 		status, kind = http.StatusBadRequest, "bad_data"
 	}
+	if s, k, ok := ruleFileStatus(err); ok {
+		status, kind = s, k
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	// The client may be gone; there is nobody to tell.

@@ -30,7 +30,7 @@ func (l *loader) ruleGroups(n *node) {
 }
 
 func showRules(c *Config) any {
-	if len(c.Rules.Groups) == 0 {
+	if len(c.Rules.Groups) == 0 && !c.Rules.AllowFileEdit {
 		return nil
 	}
 	return c.Rules

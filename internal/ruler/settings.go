@@ -18,7 +18,9 @@ import (
 // Settings are the `rules` section of the configuration: what Prometheus' rule
 // files have no place for.
 type Settings struct {
-	Groups []GroupSettings `yaml:"groups,omitempty"`
+	// AllowFileEdit lets editors change the rules of rule_files from the page.
+	AllowFileEdit bool            `yaml:"allow_file_edit,omitempty"`
+	Groups        []GroupSettings `yaml:"groups,omitempty"`
 }
 
 // GroupSettings are about the rule groups of one name.
