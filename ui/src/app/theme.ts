@@ -52,6 +52,8 @@ export const theme = createTheme({
     TextInput: TextInput.extend({ defaultProps: { size: 'xs' } }),
     // By name: imported here they would be part of the first page.
     Modal: { defaultProps: { closeButtonProps: { 'aria-label': 'Close' } } },
+    // The hues of its kinds are too light for text.
+    Alert: { styles: { title: { color: 'var(--mantine-color-text)' } } },
     Drawer: { defaultProps: { closeButtonProps: { 'aria-label': 'Close' } } },
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 350, withinPortal: true } }),
   },
