@@ -49,6 +49,40 @@ export interface BacktestRequest {
   step: string;
 }
 
+const textOr = d.withDefault(d.string, '');
+const fileRule = d.object({
+  alert: d.string,
+  expr: d.string,
+  for: textOr,
+  keep_firing_for: textOr,
+  labels: d.withDefault(labels, {}),
+  annotations: d.withDefault(labels, {}),
+});
+/** An alerting rule as its file has it. */
+export type FileRule = d.TypeOf<typeof fileRule>;
+
+const access = { writable: d.boolean, reason: textOr };
+const ruleInFile = d.object({ rule: fileRule, hash: d.string, ...access });
+export type RuleInFile = d.TypeOf<typeof ruleInFile>;
+
+const fileChange = d.object({ diff: d.string, hash: d.string, ...access });
+export type FileChange = d.TypeOf<typeof fileChange>;
+
+export interface FilePlace {
+  file: string;
+  group: string;
+  alert: string;
+  /** Which of the group's rules of this name. */
+  nth: number;
+}
+
+export interface FileEdit extends FilePlace {
+  /** Of the file that the edit began with. */
+  hash: string;
+  /** Null takes the rule out. */
+  to: Partial<FileRule> | null;
+}
+
 const root = 'api/hw/v1';
 const groupPath = (name: string) => `${root}/rules/${encodeURIComponent(name)}`;
 
@@ -80,6 +114,20 @@ export class RulesApi {
   async restore(name: string, version: number, current: number): Promise<StoredGroup> {
     const path = `${groupPath(name)}/versions/${version}/restore`;
     return this.http.get(path, storedGroup, { method: 'POST', json: { version: current } });
+  }
+
+  async inFile(place: FilePlace, signal?: AbortSignal): Promise<RuleInFile> {
+    const params = { ...place, nth: String(place.nth) };
+    return this.http.get(`${root}/rule-files/rule`, ruleInFile, { params, signal });
+  }
+
+  /** What an edit would change in its file. */
+  async fileDiff(edit: FileEdit, signal?: AbortSignal): Promise<FileChange> {
+    return this.http.get(`${root}/rule-files/diff`, fileChange, { method: 'POST', json: edit, signal });
+  }
+
+  async saveInFile(edit: FileEdit): Promise<FileChange> {
+    return this.http.get(`${root}/rule-files/rule`, fileChange, { method: 'PUT', json: edit });
   }
 
   /** When a rule would have fired over stored samples. */

@@ -1,5 +1,11 @@
 /** Links from page to page, relative to the application's root. */
 export const exploreLink = (expr: string): string => `/explore?${new URLSearchParams({ expr })}`;
 
-export const ruleLink = (rule: { group: string; file: string; name: string }): string =>
-  `/rules/edit?${new URLSearchParams({ group: rule.group, file: rule.file, rule: rule.name })}`;
+/** Nth tells rules of one name in a group apart. */
+export const ruleLink = (rule: { group: string; file: string; name: string; nth?: number }): string =>
+  `/rules/edit?${new URLSearchParams({
+    group: rule.group,
+    file: rule.file,
+    rule: rule.name,
+    ...(rule.nth && { nth: String(rule.nth) }),
+  })}`;

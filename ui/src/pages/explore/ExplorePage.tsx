@@ -16,7 +16,7 @@ import { PageHeader } from '../../components/PageHeader';
 import { PromQLEditor } from '../../components/PromQLEditor';
 import { EmptyState } from '../../components/states';
 import { TimePicker } from '../../components/TimePicker';
-import { toastDone, toastError } from '../../components/toast';
+import { copyText } from '../../components/clipboard';
 import { absolute } from '../../model/time';
 import styles from './Explore.module.css';
 import { Explain } from './Explain';
@@ -181,10 +181,5 @@ async function share(range: { from: number; to: number }): Promise<void> {
   const { from, to } = absolute(range.from, range.to);
   url.searchParams.set('from', from);
   url.searchParams.set('to', to);
-  try {
-    await navigator.clipboard.writeText(url.toString());
-    toastDone('The link is copied');
-  } catch (error) {
-    toastError('The browser does not let us copy; take the address above', error);
-  }
+  await copyText(url.toString(), 'The link is copied');
 }

@@ -3,12 +3,13 @@ import { IconCopy, IconDots, IconHistory, IconTrash } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { useLocation } from 'wouter';
-import { ApiError, messageOf } from '../../api';
-import type { StoredGroup } from '../../api/rules';
+import { ApiError } from '../../api';
+import type { FileEdit, FilePlace, FileRule, StoredGroup } from '../../api/rules';
 import { useApi } from '../../app/context';
 import { useUrlState } from '../../app/urlState';
 import { useSession } from '../../app/useSession';
 import { Answer } from '../../components/Answer';
+import { copyText } from '../../components/clipboard';
 import page from '../../components/page.module.css';
 import { PageHeader } from '../../components/PageHeader';
 import { EmptyState } from '../../components/states';
@@ -16,17 +17,21 @@ import { toastDone, toastError } from '../../components/toast';
 import { ruleLink } from '../links';
 import {
   draftIn,
+  draftOfFile,
   draftOfRule,
+  exprOf,
   newDraft,
   problemOf,
+  ruleOf,
   ruleText,
   withoutRule,
   withRule,
   type RuleDraft,
 } from './draft';
+import { FileDialog } from './FileDialog';
 import { Preview } from './Preview';
 import { RuleForm } from './RuleForm';
-import { storedOf } from './rules';
+import { inFile as standsInFile, nthRule, storedOf } from './rules';
 import styles from './Rules.module.css';
 import { Versions } from './Versions';
 
@@ -37,8 +42,10 @@ export default function RuleEditorPage() {
   const name = params.get('rule') ?? undefined;
   const group = params.get('group') ?? '';
   const file = params.get('file') ?? '';
+  const nth = Number(params.get('nth') ?? 0);
+  const { mayEdit } = useSession();
   const loaded = useQuery({
-    queryKey: ['rule', group, file, name],
+    queryKey: ['rule', group, file, name, nth, mayEdit],
     // An edit begins with what was there; it must not change below the hand.
     staleTime: Infinity,
     refetchOnWindowFocus: false,
@@ -50,7 +57,12 @@ export default function RuleEditorPage() {
       const found = groups.find((g) => g.name === group && (file === '' || g.file === file));
       const own = found && storedOf(found, stored);
       const full = own && (await api.group(own.name, signal));
-      const rule = found?.rules.find((r) => r.name === name && r.type === 'alerting');
+      const rule = found && nthRule(found, name, nth);
+      if (found && rule && !own && mayEdit && standsInFile(found.file)) {
+        const place = { file: found.file, group, alert: name, nth };
+        const { rule: original, hash } = await api.inFile(place, signal);
+        return { draft: draftOfFile(original), inFile: { place, original, hash }, names: [] };
+      }
       const draft = (full && draftIn(full.yaml, name)) ?? (rule && draftOfRule(rule));
       if (!draft) throw new Error(`there is no alerting rule ${name} in the group ${group}`);
       return { draft, stored: full, names: stored.map((s) => s.name) };
@@ -58,13 +70,14 @@ export default function RuleEditorPage() {
   });
   return (
     <Answer query={loaded} what="The rule">
-      {({ draft, stored, names }) => (
+      {({ draft, stored, inFile, names }) => (
         <Editor
-          key={`${group} ${file} ${name}`}
+          key={`${group} ${file} ${name} ${nth}`}
           initial={draft}
           name={name}
           file={file}
           stored={stored}
+          inFile={inFile}
           names={names}
         />
       )}
@@ -79,10 +92,12 @@ interface EditorProps {
   file: string;
   /** The group that it is in, if that was made here. */
   stored?: StoredGroup;
+  /** The file that it is in, as it was when the edit began. */
+  inFile?: { place: FilePlace; original: FileRule; hash: string };
   names: string[];
 }
 
-function Editor({ initial, name, file, stored, names }: EditorProps) {
+function Editor({ initial, name, file, stored, inFile, names }: EditorProps) {
   const { rules: api } = useApi();
   const { mayEdit } = useSession();
   const queries = useQueryClient();
@@ -94,6 +109,14 @@ function Editor({ initial, name, file, stored, names }: EditorProps) {
   const dirty = JSON.stringify(draft) !== JSON.stringify(initial);
   const problem = problemOf(draft);
   const fromFile = name !== undefined && !stored;
+  const [fileEdit, setFileEdit] = useState<FileEdit>();
+  const editFile = (remove: boolean) => {
+    if (!inFile) return;
+    const { place, original, hash } = inFile;
+    // An expression that nobody touched stays as it was written.
+    const expr = exprOf(draft) === exprOf(initial) ? original.expr : exprOf(draft);
+    setFileEdit({ ...place, hash, to: remove ? null : { ...ruleOf(draft), expr } });
+  };
   useWarning(dirty && mayEdit);
 
   const change = (patch: Partial<RuleDraft>) => setDraft((old) => ({ ...old, ...patch }));
@@ -137,11 +160,16 @@ function Editor({ initial, name, file, stored, names }: EditorProps) {
           variant="default"
           leftSection={<IconCopy size={14} />}
           disabled={problem !== undefined}
-          onClick={() => void copy(ruleText(draft))}
+          onClick={() => void copyText(ruleText(draft), 'The rule is copied')}
         >
           Copy as YAML
         </Button>
-        {mayEdit && (
+        {mayEdit && inFile && (
+          <Button disabled={problem !== undefined || !dirty} title={problem} onClick={() => editFile(false)}>
+            Change in the file
+          </Button>
+        )}
+        {mayEdit && !inFile && (
           <>
             {(name === undefined || fromFile) && (
               <Autocomplete
@@ -173,7 +201,7 @@ function Editor({ initial, name, file, stored, names }: EditorProps) {
             </Button>
           </>
         )}
-        {mayEdit && stored && (
+        {mayEdit && (stored || inFile) && (
           <Menu position="bottom-end">
             <Menu.Target>
               <Button variant="default" px={8} aria-label="More">
@@ -181,21 +209,28 @@ function Editor({ initial, name, file, stored, names }: EditorProps) {
               </Button>
             </Menu.Target>
             <Menu.Dropdown>
-              <Menu.Item leftSection={<IconHistory size={15} />} onClick={() => setShowVersions(true)}>
-                Versions of the group
-              </Menu.Item>
-              <Menu.Item color="red" leftSection={<IconTrash size={15} />} onClick={() => remove.mutate()}>
-                Delete the rule
+              {stored && (
+                <Menu.Item leftSection={<IconHistory size={15} />} onClick={() => setShowVersions(true)}>
+                  Versions of the group
+                </Menu.Item>
+              )}
+              <Menu.Item
+                color="red"
+                leftSection={<IconTrash size={15} />}
+                onClick={() => (inFile ? editFile(true) : remove.mutate())}
+              >
+                {inFile ? 'Take it out of the file' : 'Delete the rule'}
               </Menu.Item>
             </Menu.Dropdown>
           </Menu>
         )}
       </PageHeader>
       <div className={page.body}>
-        {fromFile && (
+        {fromFile && mayEdit && (
           <div className={page.note}>
-            This rule stands in {file || 'a file'}. Try changes here, then copy them into the file; or save a
-            copy, and take the rule out of the file.
+            {inFile
+              ? `This rule stands in ${inFile.place.file}. You see what changes there before it is written.`
+              : 'hedgewatch ships this rule. Try changes here, then save them as a rule of your own, and switch this one off with mixin.disable.'}
           </div>
         )}
         {!mayEdit && (
@@ -215,6 +250,16 @@ function Editor({ initial, name, file, stored, names }: EditorProps) {
           )}
         </div>
       </div>
+      {fileEdit && (
+        <FileDialog
+          edit={fileEdit}
+          onClose={() => setFileEdit(undefined)}
+          onSaved={() => {
+            void queries.invalidateQueries({ queryKey: ['rules'] });
+            navigate(`/rules?${new URLSearchParams({ search: fileEdit.to ? draft.name : '' })}`);
+          }}
+        />
+      )}
       {showVersions && stored && (
         <Versions
           group={stored}
@@ -239,13 +284,4 @@ function useWarning(dirty: boolean): void {
     window.addEventListener('beforeunload', warn);
     return () => window.removeEventListener('beforeunload', warn);
   }, [dirty]);
-}
-
-async function copy(text: string): Promise<void> {
-  try {
-    await navigator.clipboard.writeText(text);
-    toastDone('The rule is copied');
-  } catch (error) {
-    toastError('The browser does not let us copy', messageOf(error));
-  }
 }

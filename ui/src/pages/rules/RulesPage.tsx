@@ -19,7 +19,7 @@ import { PageHeader } from '../../components/PageHeader';
 import { EmptyState } from '../../components/states';
 import { formatAge, useNow } from '../../components/useNow';
 import { exploreLink, ruleLink } from '../links';
-import { failing, list, loadOf, ruleFilters, type ListedGroup } from './rules';
+import { failing, list, loadOf, nthOf, ruleFilters, type ListedGroup } from './rules';
 import styles from './Rules.module.css';
 
 const refreshMs = 5000;
@@ -139,7 +139,7 @@ function Group({ listed: { group, rules, stored } }: { listed: ListedGroup }) {
             rule={rule}
             href={
               rule.type === 'alerting'
-                ? ruleLink({ group: group.name, file: group.file, name: rule.name })
+                ? ruleLink({ group: group.name, file: group.file, name: rule.name, nth: nthOf(group, rule) })
                 : exploreLink(rule.name)
             }
           />

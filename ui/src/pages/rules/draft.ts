@@ -1,5 +1,6 @@
 import { Document, isMap, isSeq, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml';
 import type { Labels, Rule } from '../../api/prometheus';
+import type { FileRule } from '../../api/rules';
 import { durationOf } from '../../components/alerting/durations';
 import { joinCondition, splitCondition, type Comparison } from '../../components/threshold/expression';
 
@@ -97,6 +98,18 @@ export function draftOfRule(rule: Rule): RuleDraft {
   });
 }
 
+/** Of a rule as its file has it. */
+export function draftOfFile(rule: FileRule): RuleDraft {
+  return draftOf({
+    name: rule.alert,
+    expr: rule.expr.trim(),
+    for: rule.for,
+    keepFiringFor: rule.keep_firing_for,
+    labels: rule.labels,
+    annotations: rule.annotations,
+  });
+}
+
 /** What the server is to evaluate; a threshold that is no number yet makes an incomplete expression. */
 export function exprOf(draft: RuleDraft): string {
   if (draft.kind === 'expression') return draft.expr.trim();
@@ -119,7 +132,7 @@ export function problemOf(draft: RuleDraft): string | undefined {
 }
 
 /** The rule as a file has it; keys without a value are left out. */
-function ruleOf(draft: RuleDraft): Record<string, unknown> {
+export function ruleOf(draft: RuleDraft): Partial<FileRule> {
   const annotations: Labels = {
     ...(draft.summary && { summary: draft.summary }),
     ...(draft.description && { description: draft.description }),
@@ -145,7 +158,7 @@ const ruleKeys = ['alert', 'expr', 'for', 'keep_firing_for', 'labels', 'annotati
 export function withRule(text: string, group: string, old: string | undefined, draft: RuleDraft): string {
   const doc = text.trim() === '' ? emptyGroup(group) : parseDocument(text);
   const rules = rulesIn(doc);
-  const rule = ruleOf(draft);
+  const rule: Record<string, unknown> = ruleOf(draft);
   const present = rules.items.find((item) => isMap(item) && item.get('alert') === old);
   if (old !== undefined && isMap(present)) {
     for (const key of ruleKeys) {

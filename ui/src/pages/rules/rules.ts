@@ -49,5 +49,17 @@ const haystack = (group: RuleGroup, rule: Rule): string =>
     .join('\n')
     .toLowerCase();
 
+const alertsNamed = (group: RuleGroup, name: string): Rule[] =>
+  group.rules.filter((r) => r.type === 'alerting' && r.name === name);
+
+/** Which of the group's alerting rules of its name a rule is. */
+export const nthOf = (group: RuleGroup, rule: Rule): number => alertsNamed(group, rule.name).indexOf(rule);
+
+export const nthRule = (group: RuleGroup, name: string, nth: number): Rule | undefined =>
+  alertsNamed(group, name)[nth];
+
+/** Rules that hedgewatch ships stand in no file. */
+export const inFile = (file: string): boolean => file !== '' && !file.startsWith('shipped:');
+
 /** How much of its interval a group's evaluation takes: above one it is late. */
 export const loadOf = (group: RuleGroup): number => group.evaluationTime / group.interval;

@@ -1,6 +1,7 @@
 import { Alert, Button, Group, Textarea } from '@mantine/core';
 import { useState } from 'react';
 import { messageOf } from '../../../api';
+import { copyText } from '../../../components/clipboard';
 import { toastDone } from '../../../components/toast';
 import { parseDashboard } from '../../../model/dashboard';
 import type { DialogProps } from '../Dialogs';
@@ -35,10 +36,7 @@ export default function JsonDialog({ draft, onClose }: DialogProps) {
         </Alert>
       )}
       <Group justify="flex-end" mt="sm">
-        <Button
-          variant="default"
-          onClick={() => void navigator.clipboard.writeText(text).then(() => toastDone('Copied'))}
-        >
+        <Button variant="default" onClick={() => void copyText(text, 'Copied')}>
           Copy
         </Button>
         <Button onClick={apply}>Apply</Button>

@@ -1,6 +1,6 @@
 import { Button, Stack, Switch, TextInput } from '@mantine/core';
 import { useState } from 'react';
-import { toastDone } from '../../../components/toast';
+import { copyText } from '../../../components/clipboard';
 import { titleOf } from '../../../model/dashboard';
 import { resolveRange } from '../../../model/time';
 import { download } from '../../../panels/export';
@@ -24,10 +24,7 @@ export default function ShareDialog({ draft }: DialogProps) {
         onChange={(e) => setFixed(e.currentTarget.checked)}
       />
       <TextInput label="Link" value={link} readOnly onFocus={(e) => e.currentTarget.select()} />
-      <Button
-        variant="light"
-        onClick={() => void navigator.clipboard.writeText(link).then(() => toastDone('The link is copied'))}
-      >
+      <Button variant="light" onClick={() => void copyText(link, 'The link is copied')}>
         Copy the link
       </Button>
       <Button variant="default" onClick={save}>
