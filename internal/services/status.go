@@ -22,6 +22,8 @@ type Status struct {
 	Ends      []time.Time `json:"ends,omitempty"`
 	// History are the ends of the last day that nobody wanted, the newest last.
 	History []End `json:"history,omitempty"`
+	// DependsOn names services of the same namespace that it is declared to need.
+	DependsOn []string `json:"dependsOn,omitempty"`
 	// NextRestart is when the platform tries again.
 	NextRestart time.Time  `json:"nextRestart,omitzero"`
 	LastExit    *LastExit  `json:"lastExit,omitempty"`
@@ -108,6 +110,7 @@ func (s *Services) status(svc *service, in *instance, now time.Time) Status {
 	st := Status{
 		Key: in.Key, State: in.state(), Critical: in.Critical || s.config.critical(in.Service), Failing: in.looping,
 		Node: in.Node, Image: in.Image, Since: in.Since, Restarts: in.Restarts, Ends: slices.Clone(in.exits), History: slices.Clone(in.history),
+		DependsOn:  slices.Clone(in.DependsOn),
 		LastChange: svc.lastChange(now), MemoryLimit: in.MemoryLimit, Reason: in.Reason, CPUThrottled: in.throttled(),
 	}
 	if in.NextRestart.After(now) {
