@@ -78,6 +78,9 @@ type Deps struct {
 	// Transition is called for everything that happens to an alert. It must not
 	// wait; nil means that nobody keeps a history.
 	Transition func(Transition)
+	// Attempted is called after each entry into the delivery ledger. It must not
+	// wait; nil means that nobody wants to know.
+	Attempted func()
 	// Grace is how long an alert that fired before a restart may stay unheard
 	// of until it counts as resolved; zero is DefaultGrace.
 	Grace time.Duration

@@ -119,8 +119,10 @@ const (
 // of their first record, framed as the journal's records are. A process starts
 // a new segment, so that it never appends to what a crash has torn.
 type ledger struct {
-	dir      string
-	logger   *slog.Logger
+	dir    string
+	logger *slog.Logger
+	// added is called after each record.
+	added    func()
 	failures prometheus.Counter
 	size     prometheus.Gauge
 
@@ -140,6 +142,7 @@ func newLedger(dir string, logger *slog.Logger, r prometheus.Registerer) (*ledge
 	return &ledger{
 		dir:    dir,
 		logger: logger,
+		added:  func() {},
 		failures: f.NewCounter(prometheus.CounterOpts{
 			Name: "hedgewatch_ledger_failures_total",
 			Help: "Attempts to deliver that could not be written into the delivery ledger.",
@@ -170,6 +173,7 @@ func (l *ledger) add(d Delivery) {
 			l.logger.Error("Attempts to deliver are not recorded until the delivery ledger can be written again", "dir", l.dir, "err", err)
 		}
 	}
+	l.added()
 }
 
 // append writes, under mu, to the segment of now.

@@ -81,6 +81,9 @@ func newOutbox(d Deps, alerts *alerts, log durableLog, acks *acks) (*outbox, err
 	if err != nil {
 		return nil, err
 	}
+	if d.Attempted != nil {
+		ledger.added = d.Attempted
+	}
 	o := &outbox{
 		logger:       d.Logger.With("component", "outbox"),
 		journal:      journal,

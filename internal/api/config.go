@@ -138,6 +138,9 @@ type Deps struct {
 	// Routes are the other parts' endpoints under /api/hw/v1.
 	Routes []Route
 
+	// Changed is told the path of each request that has changed something, without
+	// the route prefix; nil if nobody wants to know. It must not wait.
+	Changed func(path string)
 	// Reload makes a changed configuration current, all or nothing.
 	Reload func(context.Context) error
 	// Quit asks the process to stop; it returns at once.

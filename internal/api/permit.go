@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -85,6 +86,54 @@ func (g *gate) permit(p permission, next http.Handler) http.Handler {
 	})
 }
 
+// recheckInterval is how often an endless answer asks whether its reader may still
+// have it.
+const recheckInterval = 5 * time.Second
+
+// whilePermitted ends an endless answer when whoever asked for it may not any
+// more: the session is over, the user disabled, the token revoked.
+func (g *gate) whilePermitted(p permission, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		ended := make(chan struct{})
+		defer func() { <-ended }()
+		defer cancel() // Before the wait.
+		go func() {
+			defer close(ended)
+			ticker := time.NewTicker(recheckInterval)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+				}
+				if permits(g.again(r), p.role(r)) != nil {
+					cancel()
+					return
+				}
+			}
+		}()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// again is who sent r, as they are now. A password is not checked again, which is
+// expensive: its user is looked up.
+func (g *gate) again(r *http.Request) Actor {
+	a := g.current.Load()
+	was := ActorFrom(r.Context())
+	if was.Kind != KindUser || was.session != nil {
+		return g.identify(a, r)
+	}
+	who, _, ok := g.lookUp(a, was.Name)
+	if !ok {
+		return Actor{refused: errWrong}
+	}
+	return who
+}
+
 func permits(who Actor, need state.Role) error {
 	switch {
 	case need == state.NoRole:
@@ -108,6 +157,9 @@ func (g *gate) logChange(w http.ResponseWriter, r *http.Request, next http.Handl
 	answer := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 	next.ServeHTTP(answer, r)
 	g.noteChange(r, ActorFrom(r.Context()), answer.status, "")
+	if changed := g.server.deps.Changed; changed != nil && answer.status < http.StatusBadRequest {
+		changed(r.URL.Path)
+	}
 }
 
 func (g *gate) noteChange(r *http.Request, who Actor, status int, detail string) {

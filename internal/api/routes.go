@@ -30,7 +30,10 @@ type Route struct {
 	// Role is what a caller needs; zero: viewers may GET, editors the rest.
 	Role state.Role
 	// Public needs no login at all.
-	Public  bool
+	Public bool
+	// Endless is an answer that lasts. It ends with the server, and when the
+	// caller may no longer ask for it: after a logout, say.
+	Endless bool
 	Handler http.Handler
 }
 
@@ -106,7 +109,13 @@ func (s *Server) mountOwn(mux *http.ServeMux) error {
 		if !route.BeforeReady {
 			next = s.whenReady(next)
 		}
-		mux.Handle(pattern, s.gate.permit(permissionOf(route), boundForm(s.metrics.instrument(ownPrefix+route.Path, next))))
+		permission := permissionOf(route)
+		handler := http.Handler(s.metrics.instrument(ownPrefix+route.Path, next))
+		if route.Endless {
+			// Its length is nobody's latency.
+			handler = s.endsWithServer(s.gate.whilePermitted(permission, http.HandlerFunc(next)))
+		}
+		mux.Handle(pattern, s.gate.permit(permission, boundForm(handler)))
 	}
 
 	description, err := json.Marshal(openAPI(s.deps.Version.Version, routes))

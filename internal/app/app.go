@@ -38,6 +38,7 @@ import (
 	"github.com/hedgewatch/hedgewatch/internal/services"
 	"github.com/hedgewatch/hedgewatch/internal/state"
 	"github.com/hedgewatch/hedgewatch/internal/store"
+	"github.com/hedgewatch/hedgewatch/internal/stream"
 	"github.com/hedgewatch/hedgewatch/ui"
 )
 
@@ -91,6 +92,7 @@ type App struct {
 	closeAudit func()
 	tracing    *tracing.Manager
 	web        *api.Server
+	stream     *stream.Hub
 	host       *hostJob
 	self       selfJob
 
@@ -168,6 +170,9 @@ func (a *App) build(cfg *config.Config) (err error) {
 		return err
 	}
 
+	if a.stream, err = stream.New(a.reg); err != nil {
+		return err
+	}
 	if err := a.buildState(cfg); err != nil {
 		return err
 	}
@@ -192,6 +197,7 @@ func (a *App) build(cfg *config.Config) (err error) {
 		Graphs:      alerting.Graphs{Chat: a.graph(chart.Dark), Mail: a.graph(chart.Light)},
 		Grace:       grace(cfg.Prometheus.GlobalConfig),
 		Transition:  a.recordTransition,
+		Attempted:   a.changes(stream.Deliveries),
 	})
 	if err != nil {
 		return err
@@ -223,6 +229,7 @@ func (a *App) build(cfg *config.Config) (err error) {
 		Send:        a.intake.Send,
 		Latency:     a.observeLatency,
 		Pending:     a.recordPending,
+		Committed:   a.changes(stream.Samples),
 		Incidents:   incidents{a.events},
 		StatePath:   filepath.Join(a.opts.StoragePath, "rules", "journal"),
 		ExternalURL: a.opts.Web.ExternalURL,
@@ -308,6 +315,7 @@ func (a *App) buildWeb(feats features.Collector) (err error) {
 		Alertmanager:  a.alerting.Handler(),
 		UI:            ui.Handler(),
 		Routes:        append(a.routes(), backtests...),
+		Changed:       a.requestChanged,
 		Reload:        a.Reload,
 		Quit:          a.quitNow,
 		Ready:         a.Ready,
@@ -321,6 +329,7 @@ func (a *App) buildWeb(feats features.Collector) (err error) {
 func (a *App) startOrder() []part {
 	first := append([]part{
 		{name: "state", run: a.state.Run, stop: 15 * time.Second},
+		{name: "stream", run: a.stream.Run, stop: time.Second},
 		{name: "web server", run: a.web.Run, stop: 15 * time.Second},
 	}, a.governorParts()...)
 	return append(append(first, []part{

@@ -17,6 +17,7 @@ import (
 	"github.com/hedgewatch/hedgewatch/internal/config"
 	"github.com/hedgewatch/hedgewatch/internal/event"
 	"github.com/hedgewatch/hedgewatch/internal/receiver/webhook"
+	"github.com/hedgewatch/hedgewatch/internal/stream"
 )
 
 // buildAudit leaves a.audit nil if the configuration has no datasets.
@@ -47,6 +48,7 @@ func (a *App) buildAudit(cfg *config.Config) (err error) {
 		},
 		Transport: a.auditTransport(cfg),
 		BaseURL:   exchangeURL(cfg),
+		Changed:   a.changes(stream.Audit),
 		Raise:     a.raiseFinding,
 		Repair:    repair,
 		Clear: func(ctx context.Context, key string) error {

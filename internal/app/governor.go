@@ -14,6 +14,7 @@ import (
 	"github.com/hedgewatch/hedgewatch/internal/config"
 	"github.com/hedgewatch/hedgewatch/internal/event"
 	"github.com/hedgewatch/hedgewatch/internal/governor"
+	"github.com/hedgewatch/hedgewatch/internal/stream"
 )
 
 // buildGovernor leaves a.governor nil if the configuration has none.
@@ -26,6 +27,7 @@ func (a *App) buildGovernor(cfg *config.Config) (err error) {
 		Registerer: a.reg,
 		Dir:        filepath.Join(a.opts.StoragePath, "governor"),
 		Ban:        a.raiseBan,
+		Changed:    a.changes(stream.Governor),
 	})
 	return err
 }

@@ -7,11 +7,13 @@ import (
 	"github.com/hedgewatch/hedgewatch/internal/drill"
 	"github.com/hedgewatch/hedgewatch/internal/ruler"
 	"github.com/hedgewatch/hedgewatch/internal/state"
+	"github.com/hedgewatch/hedgewatch/internal/stream"
 )
 
 // recordTransition writes what happens to alerts into their history. It never
 // blocks, as alerting asks for.
 func (a *App) recordTransition(t alerting.Transition) {
+	a.stream.Changed(stream.Alerts)
 	if drill.IsCanary(t.Labels) {
 		return // One a minute: the history would hold little else.
 	}
@@ -37,6 +39,7 @@ func (a *App) recordTransition(t alerting.Transition) {
 // recordPending writes into the history that a condition holds, but not yet for
 // long enough, or that it has ended before. It never blocks.
 func (a *App) recordPending(p ruler.Pending) {
+	a.stream.Changed(stream.Alerts)
 	for _, al := range a.intake.Labelled(p.Alert) {
 		step := state.Transition{
 			Time:        p.At,

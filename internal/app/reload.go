@@ -13,6 +13,7 @@ import (
 	"github.com/hedgewatch/hedgewatch/internal/alerting"
 	"github.com/hedgewatch/hedgewatch/internal/config"
 	"github.com/hedgewatch/hedgewatch/internal/scraper"
+	"github.com/hedgewatch/hedgewatch/internal/stream"
 )
 
 // Reload reads the configuration again and makes it current, all or nothing:
@@ -27,6 +28,7 @@ func (a *App) Reload(context.Context) error {
 		return fmt.Errorf("configuration not reloaded: %w", err)
 	}
 	a.reloads.succeeded()
+	a.stream.Changed(stream.Configuration)
 	a.logger.Info("Configuration reloaded", "file", a.opts.ConfigFile, "took", time.Since(started).Round(time.Millisecond))
 	return nil
 }

@@ -18,7 +18,7 @@ func (a *App) routes() []api.Route {
 		Response: []store.QuarantinedFile{},
 		Handler:  answer(func() any { return a.store.Quarantined() }),
 	}}
-	return slices.Concat(routes, a.deliveryRoutes(), a.governorRoutes(), a.auditRoutes(), a.eventRoutes(), a.serviceRoutes(), a.trustRoutes(), a.ruleFileRoutes())
+	return slices.Concat(routes, a.deliveryRoutes(), a.governorRoutes(), a.auditRoutes(), a.eventRoutes(), a.serviceRoutes(), a.streamRoutes(), a.trustRoutes(), a.ruleFileRoutes())
 }
 
 // answer serves what get returns as JSON.

@@ -22,6 +22,7 @@ import (
 	"github.com/hedgewatch/hedgewatch/internal/services/groups"
 	"github.com/hedgewatch/hedgewatch/internal/services/kubernetes"
 	"github.com/hedgewatch/hedgewatch/internal/services/systemd"
+	"github.com/hedgewatch/hedgewatch/internal/stream"
 )
 
 // servicesJobName is the job of what is known of services.
@@ -39,6 +40,8 @@ func (a *App) buildServices(cfg *config.Config) (err error) {
 		Raise:  a.raiseService,
 		Clear:  a.clearService,
 		Active: a.activeEvents,
+
+		Changed: a.changes(stream.Services),
 	})
 	if err != nil {
 		return err

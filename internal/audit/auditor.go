@@ -37,6 +37,9 @@ type Deps struct {
 	// Repair hands a plan to who repairs, once; nil if nobody does. key is the same
 	// for each attempt at a plan. Whether to try again is in a *receiver.Error.
 	Repair func(ctx context.Context, key string, plan []byte) error
+	// Changed is called when something of [Status] or the findings has changed. It
+	// must not wait; nil if nobody wants to know.
+	Changed func()
 }
 
 // Alarm says that rows of a dataset are missing or wrong by the platform's fault.
@@ -66,6 +69,9 @@ type Auditor struct {
 func New(c Config, d Deps) (*Auditor, error) {
 	if c.WeightPerMinute <= 0 {
 		c.WeightPerMinute = DefaultWeightPerMinute
+	}
+	if d.Changed == nil {
+		d.Changed = func() {}
 	}
 	x, err := newExchange(d, c.WeightPerMinute)
 	if err != nil {
@@ -291,6 +297,7 @@ func (w *watch) report(err error) (ok bool) {
 		w.err = nil
 		w.a.mu.Unlock()
 		if was != nil {
+			w.a.deps.Changed()
 			w.logger.Info("Audit goes on")
 		}
 		return true
@@ -308,6 +315,7 @@ func (w *watch) fail(err error) {
 	w.err = err
 	w.a.mu.Unlock()
 	if was == nil || was.Error() != err.Error() {
+		w.a.deps.Changed()
 		w.logger.Warn("Audit cannot verify; nothing is taken for fine", "err", err)
 	}
 }
@@ -372,6 +380,7 @@ func (w *watch) flush() {
 	if len(changes) == 0 {
 		return
 	}
+	w.a.deps.Changed()
 	if err := w.a.journal.Write(changes...); err != nil {
 		w.logger.Warn("What was verified is not on disk; after a restart it is verified again", "err", err)
 	}

@@ -41,6 +41,9 @@ type Deps struct {
 	Dir string
 	// Ban is told of each new ban; nil if nobody wants to know.
 	Ban func(context.Context, BanEvent)
+	// Changed is called when something of [Status] has changed, for each request.
+	// It must not wait; nil if nobody wants to know.
+	Changed func()
 	// Exchange carries requests in the place of the network; nil is the network.
 	Exchange http.RoundTripper
 }
@@ -134,7 +137,7 @@ func New(cfg Config, d Deps) (*Governor, error) {
 		return nil, err
 	}
 	g := &Governor{
-		logger: d.Logger, onBan: d.Ban, metrics: newMetrics(), sharing: newSharing(), bans: bans,
+		logger: d.Logger, onBan: d.Ban, metrics: newMetrics(d.Changed), sharing: newSharing(), bans: bans,
 		events:  make(chan BanEvent, maxEvents),
 		clocks:  make(map[binance.Market]*clock),
 		orders:  make(map[binance.Market]*orderBook),

@@ -14,6 +14,7 @@ import (
 
 // metrics are what is counted as it happens; see collect for what is read.
 type metrics struct {
+	changed       func()
 	requests      *prometheus.CounterVec
 	wait          *prometheus.HistogramVec
 	overhead      prometheus.Histogram
@@ -31,7 +32,10 @@ type metrics struct {
 // maxClients bounds the label client; further clients share "other".
 const maxClients = 100
 
-func newMetrics() *metrics {
+func newMetrics(changed func()) *metrics {
+	if changed == nil {
+		changed = func() {}
+	}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
@@ -41,6 +45,7 @@ func newMetrics() *metrics {
 		}}
 	}
 	m := &metrics{
+		changed:   changed,
 		requests:  counter("hedgewatch_governor_requests_total", "Requests of clients by what became of them: sent to the exchange, answered by us, or refused.", "market", "client", "priority", "outcome"),
 		wait:      prometheus.NewHistogramVec(latency("hedgewatch_governor_wait_seconds", "Time that requests waited for their turn before they were sent."), []string{"market", "priority"}),
 		overhead:  prometheus.NewHistogram(latency("hedgewatch_governor_overhead_seconds", "Time that the governor itself took for a request, without the exchange's and the queue's.")),
@@ -98,6 +103,7 @@ func (m *metrics) served(c *call, outcome string) {
 		market = "none"
 	}
 	m.requests.WithLabelValues(market, m.client(c.client), c.class.String(), outcome).Inc()
+	m.changed()
 }
 
 func (m *metrics) waited(c *call, d time.Duration) {
@@ -110,6 +116,7 @@ func (m *metrics) answered(market binance.Market, status int) {
 		code = strconv.Itoa(status)
 	}
 	m.responses.WithLabelValues(string(market), code).Inc()
+	m.changed()
 }
 
 func (m *metrics) unanswered(market binance.Market) {

@@ -86,6 +86,8 @@ type Deps struct {
 	// Pending, if set, is told of alerts that begin to pend, and of those whose
 	// condition ends before they fire. It must not wait.
 	Pending func(Pending)
+	// Committed, if set, is called when samples were stored. It must not wait.
+	Committed func()
 	// Incidents, if set, is told of missing data.
 	Incidents Incidents
 	// StatePath is the file for alerts that are held; "" keeps them in memory.
@@ -106,6 +108,7 @@ type Ruler struct {
 	queryOffset atomic.Int64
 	cancelEvals context.CancelFunc
 	latency     func(stage string, d time.Duration)
+	committed   func()
 	guards      *guards
 	running     atomic.Bool
 	onCommit    *onCommit
@@ -133,6 +136,7 @@ func New(cfg Config, opts Options, d Deps) (*Ruler, error) {
 		externalURL: d.ExternalURL.String(),
 		cancelEvals: cancel,
 		latency:     d.Latency,
+		committed:   d.Committed,
 		guards:      guards,
 		onCommit:    newOnCommit(opts.Lookback, count, guards),
 	}

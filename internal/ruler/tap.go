@@ -30,18 +30,20 @@ func (r *Ruler) Tap(into Appendables) *Tap { return &Tap{into: into, r: r} }
 
 // Appender implements storage.Appendable.
 func (t *Tap) Appender(ctx context.Context) storage.Appender {
-	return &appender{Appender: t.into.Appender(ctx), listener: listener{index: t.r.index.Load()}}
+	return &appender{Appender: t.into.Appender(ctx), listener: listener{index: t.r.index.Load(), committed: t.r.committed}}
 }
 
 // AppenderV2 implements storage.AppendableV2.
 func (t *Tap) AppenderV2(ctx context.Context) storage.AppenderV2 {
-	return &appenderV2{AppenderV2: t.into.AppenderV2(ctx), listener: listener{index: t.r.index.Load()}}
+	return &appenderV2{AppenderV2: t.into.AppenderV2(ctx), listener: listener{index: t.r.index.Load(), committed: t.r.committed}}
 }
 
 // listener collects what the samples of one transaction mean for the rules.
 type listener struct {
 	index *index
-	heard []heard
+	// committed is called after the commit; nil if nobody wants to know.
+	committed func()
+	heard     []heard
 	// costly are the watches that wake whatever the sample's value is; newest is
 	// the timestamp of the last sample for them, in milliseconds.
 	costly []*watch
@@ -70,6 +72,9 @@ func (l *listener) hear(s sample, ls labels.Labels) {
 
 // tell passes on what was heard, once it is committed.
 func (l *listener) tell() {
+	if l.committed != nil {
+		l.committed()
+	}
 	if len(l.heard) == 0 && len(l.costly) == 0 {
 		return
 	}

@@ -66,6 +66,9 @@ func (f *Feed) Observe(o Observation) {
 	} else if settle {
 		s.touch(svc)
 	}
+	if settle || !known {
+		s.deps.Changed()
+	}
 }
 
 // Gone forgets an instance that no longer exists.
@@ -83,6 +86,7 @@ func (s *Services) forget(k Key) {
 	}
 	delete(svc.instances, k.Instance)
 	s.instances--
+	s.deps.Changed()
 	if len(svc.instances) == 0 && svc.began.IsZero() && !svc.told && !svc.lost {
 		delete(s.services, svc.key)
 		delete(s.failing, svc.key)
@@ -123,6 +127,7 @@ func (f *Feed) Sees(present map[Key]bool) {
 	f.err, f.seen = nil, true
 	s.mu.Unlock()
 	if was != nil {
+		s.deps.Changed()
 		s.logger.Info("Services are watched", "platform", f.platform)
 	}
 	s.rouse()
@@ -135,6 +140,7 @@ func (f *Feed) Back() {
 	f.err = nil
 	f.s.mu.Unlock()
 	if was != nil {
+		f.s.deps.Changed()
 		f.s.logger.Info("Services are watched again", "platform", f.platform)
 	}
 }
@@ -151,6 +157,7 @@ func (f *Feed) Blind(err error) {
 	f.err = err
 	s.mu.Unlock()
 	if fresh {
+		s.deps.Changed()
 		s.logger.Warn("Services cannot be watched", "platform", f.platform, "err", err)
 	}
 }

@@ -135,6 +135,9 @@ func (s *Services) diagnose(ctx context.Context, svc *service, key Key) {
 	if !want && d.Cause == Unknown && in.diagnosis.Cause != "" {
 		d = in.diagnosis // Without its log this end looks like the one before.
 	}
+	if in.diagnosis.Cause != d.Cause || in.diagnosis.Finding != d.Finding || in.undiagnosed > 0 {
+		s.deps.Changed()
+	}
 	in.diagnosis = d
 	in.explain(d.Cause)
 	if in.undiagnosed > 0 {
@@ -163,10 +166,12 @@ func (s *Services) decide(svc *service, now time.Time) (raise *Incident, clear b
 	switch {
 	case looping && svc.began.IsZero():
 		svc.began = svc.firstExit(now)
+		s.deps.Changed()
 		s.logger.Info("Service fails", "platform", svc.key.Platform, "namespace", svc.key.Namespace, "service", svc.key.Service)
 		s.touchRelated(svc)
 	case !looping && !svc.began.IsZero():
 		svc.began = time.Time{}
+		s.deps.Changed()
 		s.logger.Info("Service has recovered", "platform", svc.key.Platform, "namespace", svc.key.Namespace, "service", svc.key.Service)
 		s.touchRelated(svc)
 	}
@@ -261,6 +266,7 @@ func (s *Services) hang(svc *service, now time.Time) {
 		}
 	}
 	if svc.parent != before {
+		s.deps.Changed()
 		for _, p := range []*service{before, svc.parent} {
 			if p != nil {
 				s.touch(p)

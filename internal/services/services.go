@@ -82,6 +82,9 @@ type Deps struct {
 	Clear func(ctx context.Context, key string) error
 	// Active returns the keys of incidents that were raised before this start.
 	Active func(context.Context) ([]string, error)
+	// Changed is called when something of [Overview] has changed. It must not
+	// wait; nil if nobody wants to know.
+	Changed func()
 }
 
 // Services is what is known of all instances. It is safe for concurrent use.
@@ -108,6 +111,9 @@ type Services struct {
 func New(c Config, d Deps) (*Services, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
+	}
+	if d.Changed == nil {
+		d.Changed = func() {}
 	}
 	return &Services{
 		logger:    d.Logger,
