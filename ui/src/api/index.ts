@@ -1,5 +1,6 @@
 import { AdminApi } from './admin';
 import { AlertmanagerApi } from './alertmanager';
+import { Changes } from './changes';
 import { Connection } from './connection';
 import { HedgewatchApi } from './hedgewatch';
 import { Http } from './http';
@@ -17,6 +18,8 @@ export interface Api {
   notify: NotifyApi;
   rules: RulesApi;
   admin: AdminApi;
+  /** Says what to ask for again. */
+  changes: Changes;
 }
 
 export function createApi(root: URL): Api {
@@ -31,6 +34,7 @@ export function createApi(root: URL): Api {
     notify: new NotifyApi(http),
     rules: new RulesApi(http),
     admin: new AdminApi(http),
+    changes: new Changes(() => new EventSource(http.url('api/hw/v1/stream')), connection),
   };
 }
 

@@ -8,6 +8,7 @@ import { EmptyState, LoadingState } from '../components/states';
 import { CommandPalette } from './commands';
 import { ApiProvider } from './context';
 import { ErrorBoundary } from './ErrorBoundary';
+import { LiveUpdates } from './live';
 import { routes } from './routes';
 import { SessionGate } from './SessionGate';
 import { Shell } from './Shell';
@@ -25,6 +26,7 @@ export function App({ api }: { api: Api }) {
                 <Pages />
               </Shell>
               <SessionGate />
+              <LiveUpdates />
             </CommandPalette>
           </Router>
         </QueryClientProvider>

@@ -12,6 +12,7 @@ import { useMemo } from 'react';
 import { Link } from 'wouter';
 import type { Labels } from '../../api/prometheus';
 import { useApi } from '../../app/context';
+import { useLive } from '../../app/live';
 import { Answer } from '../../components/Answer';
 import { DeliveryTable } from '../../components/alerting/DeliveryTable';
 import { LabelList } from '../../components/alerting/LabelList';
@@ -216,7 +217,7 @@ function Told({ fingerprint }: { fingerprint: string }) {
   const deliveries = useQuery({
     queryKey: ['deliveries', 'of', fingerprint],
     queryFn: ({ signal }) => notify.deliveries({ fingerprint, limit: 200 }, signal),
-    refetchInterval: 5000,
+    ...useLive(['alerts', 'deliveries'], 5000),
   });
   return (
     <section>
@@ -267,7 +268,7 @@ function Before({ fingerprint }: { fingerprint: string }) {
   const history = useQuery({
     queryKey: [...alertsKey, 'history', fingerprint],
     queryFn: ({ signal }) => notify.history({ fingerprint, limit: 100 }, signal),
-    refetchInterval: 10_000,
+    ...useLive(['alerts'], 10_000),
   });
   return (
     <section>

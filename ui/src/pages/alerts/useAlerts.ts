@@ -1,9 +1,12 @@
 import { useQuery, type UseQueryResult } from '@tanstack/react-query';
 import { useCallback } from 'react';
 import { useApi } from '../../app/context';
+import { useLive } from '../../app/live';
 import { canaryName, combine, type AlertItem, type Sources } from './alerts';
 
 const pollMs = 3000;
+/** The stream does not tell of alerts that become pending. */
+const pendingMs = 10_000;
 const historyMs = 15_000;
 const dayMs = 86_400_000;
 const maxHistory = 2000;
@@ -25,7 +28,7 @@ export function useAlerts(): UseQueryResult<AlertItem[]> {
         },
         signal,
       ),
-    refetchInterval: historyMs,
+    ...useLive(['alerts'], historyMs),
   });
   return useQuery({
     queryKey: [...alertsKey, 'now'],
@@ -41,6 +44,6 @@ export function useAlerts(): UseQueryResult<AlertItem[]> {
       (now: Omit<Sources, 'history'>) => combine({ ...now, history: history.data ?? [] }),
       [history.data],
     ),
-    refetchInterval: pollMs,
+    ...useLive(['alerts', 'silences', 'rules'], pollMs, pendingMs),
   });
 }

@@ -2,6 +2,7 @@ import { Button, Select } from '@mantine/core';
 import { IconSend } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useApi } from '../../app/context';
+import { useLive } from '../../app/live';
 import { useUrlState } from '../../app/urlState';
 import { DeliveryTable } from '../../components/alerting/DeliveryTable';
 import { outcomeText } from '../../components/alerting/outcome';
@@ -33,7 +34,7 @@ export function Attempts() {
   const deliveries = useQuery({
     queryKey: ['deliveries', filter],
     queryFn: ({ signal }) => notify.deliveries(filter, signal),
-    refetchInterval: 5000,
+    ...useLive(['deliveries'], 5000),
   });
   return (
     <>

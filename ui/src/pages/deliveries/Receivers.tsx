@@ -4,6 +4,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from 'wouter';
 import type { Destination, Drill, Receiver, TestResult } from '../../api/notify';
 import { useApi } from '../../app/context';
+import { useLive } from '../../app/live';
 import { useSession } from '../../app/useSession';
 import { Chip } from '../../components/alerting/Chip';
 import { formatMs } from '../../components/alerting/latency';
@@ -32,7 +33,7 @@ export function Receivers() {
       ]);
       return { receivers, outbox, drills };
     },
-    refetchInterval: refreshMs,
+    ...useLive(['deliveries'], refreshMs),
   });
   return (
     <Answer query={answer} what="Receivers">

@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { messageOf } from '../../api';
 import { useApi } from '../../app/context';
+import { useLive } from '../../app/live';
 import { PageHeader } from '../../components/PageHeader';
 import { ErrorState, LoadingState } from '../../components/states';
 import { formatClock } from '../../model/time';
@@ -13,6 +14,7 @@ import { worst, type Level } from './tiles';
 import { useTiles, type TileState } from './useTiles';
 
 const pollMs = 2000;
+const safetyMs = 5000;
 /** Without an answer for so long, nothing on the page is about now. */
 const deadMs = 8000;
 
@@ -23,7 +25,7 @@ export default function OverviewPage() {
   const alerts = useQuery({
     queryKey: ['overview', 'alerts'],
     queryFn: ({ signal }) => alertmanager.alerts([], signal),
-    refetchInterval: pollMs,
+    ...useLive(['alerts', 'silences'], pollMs, safetyMs),
   });
   const [now, setNow] = useState(() => Date.now());
   useInterval(() => setNow(Date.now()), 1000, { autoInvoke: true });

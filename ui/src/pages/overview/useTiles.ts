@@ -1,11 +1,14 @@
 import { useQuery } from '@tanstack/react-query';
 import type { QueryAnswer } from '../../api/prometheus';
 import { useApi } from '../../app/context';
+import { useLive } from '../../app/live';
 import { parseSample, type Value } from '../../model/frame';
 import { formatText } from '../../units';
 import { historyQuery, judge, knownQuery, nowQuery, tiles, type Level, type TileSpec } from './tiles';
 
 const pollMs = 2000;
+/** Also while the server tells of new samples: an answer proves that it lives. */
+const safetyMs = 5000;
 const historyMs = 30_000;
 const historySeconds = 3600;
 const historyStep = 60;
@@ -34,7 +37,7 @@ export function useTiles(): Tiles {
   const now = useQuery({
     queryKey: ['overview', 'now'],
     queryFn: async ({ signal }) => byTag(await prometheus.query(nowQuery(tiles), undefined, signal)),
-    refetchInterval: pollMs,
+    ...useLive(['samples'], pollMs, safetyMs),
   });
   const known = useQuery({
     queryKey: ['overview', 'known'],

@@ -6,6 +6,7 @@ import { useMemo, useState } from 'react';
 import type { Silence } from '../../api/alertmanager';
 import type { CalendarSilence } from '../../api/notify';
 import { useApi } from '../../app/context';
+import { useLive } from '../../app/live';
 import { useCommands, type Command } from '../../app/commands';
 import { useUrlState } from '../../app/urlState';
 import { useSession } from '../../app/useSession';
@@ -45,7 +46,7 @@ export default function SilencesPage() {
       ]);
       return { silences, calendars };
     },
-    refetchInterval: refreshMs,
+    ...useLive(['silences'], refreshMs),
   });
   const create = () => setEditing(emptySilence);
   useHotkeys([['n', () => mayEdit && create()]]);
@@ -149,7 +150,7 @@ function SilenceRow({ silence, calendar, mayEdit, onEdit }: SilenceRowProps) {
   const muted = useQuery({
     queryKey: ['silences', 'mutes', silence.id],
     enabled: state === 'active',
-    refetchInterval: 10_000,
+    ...useLive(['silences', 'alerts'], 10_000),
     queryFn: async ({ signal }) => {
       const alerts = await alertmanager.alerts(silence.matchers.map(formatMatcher), signal);
       return alerts.filter((a) => a.status.silencedBy.includes(silence.id)).length;

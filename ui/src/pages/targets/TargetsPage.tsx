@@ -6,6 +6,7 @@ import { useMemo, useRef, useState } from 'react';
 import { messageOf } from '../../api';
 import type { ActiveTarget } from '../../api/prometheus';
 import { useApi } from '../../app/context';
+import { useLive } from '../../app/live';
 import { useUrlState } from '../../app/urlState';
 import { PageHeader } from '../../components/PageHeader';
 import { EmptyState, ErrorState, LoadingState } from '../../components/states';
@@ -25,7 +26,7 @@ export default function TargetsPage() {
   const targets = useQuery({
     queryKey: ['targets'],
     queryFn: ({ signal }) => prometheus.targets(signal),
-    refetchInterval: refreshMs,
+    ...useLive(['samples'], refreshMs, 10_000),
   });
   const pools = useMemo(() => poolsOf(targets.data ?? [], health, search), [targets.data, health, search]);
   const down = targets.data?.filter((t) => t.health === 'down').length ?? 0;
