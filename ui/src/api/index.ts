@@ -1,12 +1,15 @@
 import { AdminApi } from './admin';
 import { AlertmanagerApi } from './alertmanager';
+import { AuditApi } from './audit';
 import { Changes } from './changes';
 import { Connection } from './connection';
+import { GovernorApi } from './governor';
 import { HedgewatchApi } from './hedgewatch';
 import { Http } from './http';
 import { NotifyApi } from './notify';
 import { PrometheusApi } from './prometheus';
 import { RulesApi } from './rules';
+import { ServicesApi } from './services';
 
 /** Everything the server offers, one client for each of its APIs. */
 export interface Api {
@@ -18,6 +21,9 @@ export interface Api {
   notify: NotifyApi;
   rules: RulesApi;
   admin: AdminApi;
+  services: ServicesApi;
+  governor: GovernorApi;
+  audit: AuditApi;
   /** Says what to ask for again. */
   changes: Changes;
 }
@@ -34,6 +40,9 @@ export function createApi(root: URL): Api {
     notify: new NotifyApi(http),
     rules: new RulesApi(http),
     admin: new AdminApi(http),
+    services: new ServicesApi(http),
+    governor: new GovernorApi(http),
+    audit: new AuditApi(http),
     changes: new Changes(() => new EventSource(http.url('api/hw/v1/stream')), connection),
   };
 }

@@ -1,5 +1,5 @@
-import { ActionIcon, Kbd, Tooltip, UnstyledButton, useMantineColorScheme } from '@mantine/core';
-import { IconMoon, IconSearch, IconSun } from '@tabler/icons-react';
+import { ActionIcon, Kbd, Menu, Tooltip, UnstyledButton, useMantineColorScheme } from '@mantine/core';
+import { IconDots, IconMoon, IconSearch, IconSun } from '@tabler/icons-react';
 import { useMemo, type ReactNode } from 'react';
 import { Link, useLocation } from 'wouter';
 import { openPalette, useCommands, type Command } from './commands';
@@ -71,6 +71,7 @@ export function Shell({ children }: { children: ReactNode }) {
             )
           );
         })}
+        <More location={location} nextScheme={nextScheme} onScheme={() => setColorScheme(nextScheme)} />
         <div className={styles.foot}>
           <UserMenu />
           <Tooltip label={`Switch to the ${nextScheme} theme`}>
@@ -91,13 +92,64 @@ export function Shell({ children }: { children: ReactNode }) {
   );
 }
 
+const isAt = (page: PageRoute, location: string): boolean =>
+  page.path === '/' ? location === '/' : location.startsWith(page.path);
+
+interface MoreProps {
+  location: string;
+  nextScheme: string;
+  onScheme: () => void;
+}
+
+/** On a phone: what its bar has no room for. */
+function More({ location, nextScheme, onScheme }: MoreProps) {
+  const others = routes.filter((r) => r.nav && !r.nav.first);
+  const active = others.some((r) => isAt(r, location));
+  return (
+    <Menu position="top-end" width={220}>
+      <Menu.Target>
+        <UnstyledButton className={`${styles.item} ${styles.more} ${active ? styles.active : ''}`}>
+          <IconDots size={18} stroke={1.6} />
+          <span>More</span>
+        </UnstyledButton>
+      </Menu.Target>
+      <Menu.Dropdown>
+        {others.map(({ path, title, nav }) => (
+          <Menu.Item
+            key={path}
+            component={Link}
+            href={path}
+            leftSection={nav && <nav.icon size={16} stroke={1.6} />}
+            aria-current={location.startsWith(path) ? 'page' : undefined}
+          >
+            {title}
+          </Menu.Item>
+        ))}
+        <Menu.Divider />
+        <Menu.Item leftSection={<IconSearch size={16} />} onClick={openPalette}>
+          Search
+        </Menu.Item>
+        <Menu.Item
+          leftSection={nextScheme === 'light' ? <IconSun size={16} /> : <IconMoon size={16} />}
+          onClick={onScheme}
+        >
+          Switch to the {nextScheme} theme
+        </Menu.Item>
+        <div className={styles.moreUser}>
+          <UserMenu inMenu />
+        </div>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
+
 function NavItem({ page, location }: { page: PageRoute; location: string }) {
-  const active = page.path === '/' ? location === '/' : location.startsWith(page.path);
+  const active = isAt(page, location);
   const Icon = page.nav?.icon;
   return (
     <Link
       href={page.path}
-      className={active ? `${styles.item} ${styles.active}` : styles.item}
+      className={`${styles.item} ${active ? styles.active : ''} ${page.nav?.first ? '' : styles.second}`}
       aria-current={active ? 'page' : undefined}
     >
       {Icon && <Icon size={18} stroke={1.6} />}

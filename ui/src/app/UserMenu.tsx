@@ -7,7 +7,7 @@ import styles from './UserMenu.module.css';
 import { sessionKey, useSession } from './useSession';
 
 /** Who is logged in, and the version that runs. */
-export function UserMenu() {
+export function UserMenu({ inMenu = false }: { inMenu?: boolean }) {
   const { hedgewatch, connection } = useApi();
   const queries = useQueryClient();
   const { session } = useSession();
@@ -29,7 +29,8 @@ export function UserMenu() {
     }
   };
   return (
-    <Menu position="top-start" width={190}>
+    // Outside of the menu that it is in, a click would close that one first.
+    <Menu position="top-start" width={190} withinPortal={!inMenu}>
       <Menu.Target>
         <Button
           variant="subtle"

@@ -2,12 +2,15 @@ import {
   IconBellOff,
   IconBellRinging,
   IconChartLine,
+  IconDatabaseHeart,
+  IconGauge,
   IconHome2,
   IconLayoutDashboard,
   IconListDetails,
   IconPlugConnected,
   IconSend,
   IconServer2,
+  IconStack2,
   IconUsers,
   type Icon,
 } from '@tabler/icons-react';
@@ -23,7 +26,12 @@ export interface PageRoute {
   title: string;
   page: LazyExoticComponent<ComponentType>;
   /** Pages without one are not in the navigation. */
-  nav?: { icon: Icon; section: 'watch' | 'act' | 'system' };
+  nav?: {
+    icon: Icon;
+    section: 'watch' | 'act' | 'system';
+    /** In the bar of a phone, which has room for four; the others are under More. */
+    first?: boolean;
+  };
 }
 
 export const routes: PageRoute[] = [
@@ -31,13 +39,31 @@ export const routes: PageRoute[] = [
     path: '/',
     title: 'Overview',
     page: lazy(() => import('../pages/overview/OverviewPage')),
-    nav: { icon: IconHome2, section: 'watch' },
+    nav: { icon: IconHome2, section: 'watch', first: true },
   },
   {
     path: '/alerts',
     title: 'Alerts',
     page: lazy(() => import('../pages/alerts/AlertsPage')),
-    nav: { icon: IconBellRinging, section: 'watch' },
+    nav: { icon: IconBellRinging, section: 'watch', first: true },
+  },
+  {
+    path: '/services',
+    title: 'Services',
+    page: lazy(() => import('../pages/services/ServicesPage')),
+    nav: { icon: IconStack2, section: 'watch', first: true },
+  },
+  {
+    path: '/rate-limits',
+    title: 'Rate limits',
+    page: lazy(() => import('../pages/rate-limits/RateLimitsPage')),
+    nav: { icon: IconGauge, section: 'watch' },
+  },
+  {
+    path: '/audit',
+    title: 'Data sync',
+    page: lazy(() => import('../pages/audit/AuditPage')),
+    nav: { icon: IconDatabaseHeart, section: 'watch' },
   },
   {
     path: '/dashboards',
@@ -71,7 +97,7 @@ export const routes: PageRoute[] = [
     path: '/silences',
     title: 'Silences',
     page: lazy(() => import('../pages/silences/SilencesPage')),
-    nav: { icon: IconBellOff, section: 'act' },
+    nav: { icon: IconBellOff, section: 'act', first: true },
   },
   {
     path: '/deliveries',

@@ -5,8 +5,7 @@ import { useLive } from '../../app/live';
 import { canaryName, combine, type AlertItem, type Sources } from './alerts';
 
 const pollMs = 3000;
-/** The stream does not tell of alerts that become pending. */
-const pendingMs = 10_000;
+const safetyMs = 10_000;
 const historyMs = 15_000;
 const dayMs = 86_400_000;
 const maxHistory = 2000;
@@ -44,6 +43,6 @@ export function useAlerts(): UseQueryResult<AlertItem[]> {
       (now: Omit<Sources, 'history'>) => combine({ ...now, history: history.data ?? [] }),
       [history.data],
     ),
-    ...useLive(['alerts', 'silences', 'rules'], pollMs, pendingMs),
+    ...useLive(['alerts', 'silences', 'rules'], pollMs, safetyMs),
   });
 }

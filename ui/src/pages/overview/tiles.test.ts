@@ -36,3 +36,10 @@ test('every tile leads somewhere and has a name of its own', () => {
   expect(new Set(tiles.map((t) => t.id)).size).toBe(tiles.length);
   expect(tiles.every((t) => t.link.startsWith('/'))).toBe(true);
 });
+
+test.each([
+  ['sync', '/audit'],
+  ['weight', '/rate-limits'],
+  ['ban', '/rate-limits'],
+  ['backoff', '/services'],
+])('the tile %s leads to the page %s', (id, link) => expect(tiles.find((t) => t.id === id)?.link).toBe(link));

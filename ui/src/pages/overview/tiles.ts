@@ -33,7 +33,7 @@ export const tiles: TileSpec[] = [
       value: 'time() - min(hedgewatch_audit_verified_until_timestamp_seconds)',
       text: (n, format) => `proven until ${format(n, 's')} ago`,
     },
-    link: '/dashboards/hedgewatch-sync',
+    link: '/audit',
   },
   {
     id: 'lag',
@@ -43,7 +43,7 @@ export const tiles: TileSpec[] = [
     unit: 's',
     warn: 120,
     bad: 600,
-    link: '/dashboards/hedgewatch-sync',
+    link: '/audit',
   },
   {
     id: 'weight',
@@ -58,7 +58,7 @@ export const tiles: TileSpec[] = [
       value: 'sum(hedgewatch_binance_foreign_weight)',
       text: (n) => (n > 0 ? `${Math.round(n)} by others on our address` : 'nobody else on our address'),
     },
-    link: '/dashboards/hedgewatch-limits',
+    link: '/rate-limits',
   },
   {
     id: 'ban',
@@ -72,7 +72,7 @@ export const tiles: TileSpec[] = [
       value: 'sum(increase(hedgewatch_binance_responses_total{code=~"429|418"}[1h]))',
       text: (n) => `${Math.round(n)} refusals in the last hour`,
     },
-    link: '/dashboards/hedgewatch-limits',
+    link: '/rate-limits',
   },
   {
     id: 'streams',
@@ -95,7 +95,7 @@ export const tiles: TileSpec[] = [
       value: 'sum(increase(hedgewatch_service_restarts_total[1h]))',
       text: (n) => `${Math.round(n)} restarts in the last hour`,
     },
-    link: '/dashboards/hedgewatch-backoff',
+    link: '/services',
   },
   {
     id: 'errors',
