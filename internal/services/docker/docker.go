@@ -93,6 +93,8 @@ type known struct {
 	oom     bool      // The kernel has killed in it; the end follows.
 	stopped time.Time // Somebody has ordered its end.
 	delay   time.Duration
+	limited bool                  // It runs with a CPU limit.
+	samples []services.Throttling // What it has been held back, the newest last.
 }
 
 // New returns a watcher that reports to s.
@@ -157,6 +159,7 @@ func (w *Watcher) session(ctx context.Context) error {
 	if err := w.sync(ctx); err != nil {
 		return err
 	}
+	reading.Go(func() { w.sample(ctx) })
 	ticker := time.NewTicker(resync)
 	defer ticker.Stop()
 	unsettled := time.NewTicker(aftermath / 3)
@@ -383,6 +386,7 @@ func (w *Watcher) look(ctx context.Context, id string) (services.Key, error) {
 	renamed := k.key.Instance != "" && k.key != o.Key
 	before := k.key
 	k.key, k.tty = o.Key, c.Config.Tty
+	k.limited = c.State.Running && !c.State.Restarting && limited(c.HostConfig)
 	w.mu.Unlock()
 	if renamed {
 		w.feed.Gone(before)

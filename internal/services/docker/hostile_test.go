@@ -24,6 +24,7 @@ type fake struct {
 	list    func(w http.ResponseWriter)
 	inspect func(w http.ResponseWriter, id string)
 	logs    func(w io.Writer)
+	stats   func(w http.ResponseWriter, id string)
 }
 
 func (f fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -51,6 +52,8 @@ func (f fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		f.inspect(w, parts[len(parts)-2])
+	case last == "stats" && f.stats != nil:
+		f.stats(w, parts[len(parts)-2])
 	case last == "logs":
 		w.Header().Set("Content-Type", "application/vnd.docker.raw-stream")
 		if f.logs != nil {
