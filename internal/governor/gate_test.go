@@ -293,3 +293,25 @@ func TestNothingWaitsForAGovernorThatHasStopped(t *testing.T) {
 		}
 	})
 }
+
+// 25 a second use up 1000 before the minute is over; when it stops, they last.
+func TestStatusForetellsWhenTheLimitEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newTestGate(t)
+		for range 20 {
+			use(t, g, account, 25)
+			time.Sleep(time.Second)
+		}
+		s := g.status(time.Now()).Egress[0]
+		if s.Used != 500 || s.ExhaustedIn == nil || *s.ExhaustedIn < 17 || *s.ExhaustedIn > 23 || s.Projected < 1350 || s.Projected > 1650 {
+			t.Errorf("got %d used, %v to the end and %d projected, want 500, about 20 s and about 1500", s.Used, s.ExhaustedIn, s.Projected)
+		}
+		if p := s.Priorities["account"]; p.Used != 500 || p.Room <= 0 || p.Room > 500 {
+			t.Errorf("got %+v for account, want 500 used and room for some more", p)
+		}
+		time.Sleep(15 * time.Second)
+		if s := g.status(time.Now()).Egress[0]; s.ExhaustedIn != nil || s.Projected != 500 {
+			t.Errorf("got %v to the end and %d projected after a pause, want no end and 500", s.ExhaustedIn, s.Projected)
+		}
+	})
+}
