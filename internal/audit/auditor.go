@@ -179,6 +179,8 @@ type watch struct {
 	history pass
 	err     error // why nothing can be verified now
 	raised  map[Kind]int64
+	// listAgain is how long the list of series is good for.
+	listAgain time.Duration
 }
 
 // pass is how far back the history is verified.
@@ -218,6 +220,7 @@ func (w *watch) load(key string, value json.RawMessage) bool {
 const (
 	openAgain     = 15 * time.Second
 	seriesAgain   = 5 * time.Minute
+	newAgain      = 5 * time.Second // While new series appear, and twice that time after time.
 	idlePause     = time.Minute
 	workPause     = 200 * time.Millisecond
 	failedPause   = 10 * time.Second
@@ -241,7 +244,7 @@ func (w *watch) run(ctx context.Context) {
 	defer background.Wait()
 	var listed time.Time
 	for {
-		if time.Since(listed) >= seriesAgain {
+		if time.Since(listed) >= w.listAgain {
 			if w.report(w.list(ctx)) {
 				listed = time.Now()
 			}
@@ -320,7 +323,8 @@ func (w *watch) fail(err error) {
 	}
 }
 
-// list finds series that are new.
+// list finds series that are new. A platform's tables fill one after the other:
+// where there is nothing yet, or something new, there will be more.
 func (w *watch) list(ctx context.Context) error {
 	list, err := w.rows.Series(ctx)
 	if err != nil {
@@ -328,10 +332,15 @@ func (w *watch) list(ctx context.Context) error {
 	}
 	w.a.mu.Lock()
 	defer w.a.mu.Unlock()
+	w.listAgain = min(2*max(w.listAgain, newAgain), seriesAgain)
+	if len(list) == 0 {
+		w.listAgain = newAgain
+	}
 	for _, s := range list {
 		chosen := (len(w.Symbols) == 0 || slices.Contains(w.Symbols, s.Symbol)) && (len(w.Accounts) == 0 || slices.Contains(w.Accounts, s.Account))
 		if chosen && w.series[s] == nil && (s.Dataset != Klines || s.Interval.Validate() == nil) {
 			w.series[s] = &progress{Series: s}
+			w.listAgain = newAgain
 		}
 	}
 	return nil

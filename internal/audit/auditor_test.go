@@ -379,3 +379,23 @@ func TestFillsAreComparedByAccount(t *testing.T) {
 		expect(t, a)
 	})
 }
+
+// The tables of a new platform get their first rows minutes later, one series after
+// the other.
+func TestFirstRowsOfAnEmptyTableAreFoundSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.symbols = nil
+		a, _, stop := w.audit(t.TempDir(), w, "spot")
+		defer stop()
+		time.Sleep(2 * time.Minute)
+		for i, symbol := range []string{"BTCUSDT", "ETHUSDT"} {
+			w.change(func() { w.symbols = append(w.symbols, symbol) })
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			if got := len(a.Status().Datasets[0].Series); got != i+1 {
+				t.Errorf("got %d series ten seconds after the first row of %s, want %d", got, symbol, i+1)
+			}
+		}
+	})
+}

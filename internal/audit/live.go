@@ -32,7 +32,7 @@ func (w *watch) due(i Interval, now time.Time) time.Time {
 
 // nextDue is when the next look is worth it.
 func (w *watch) nextDue(now time.Time) time.Time {
-	next := now.Add(idlePause)
+	next := now.Add(min(idlePause, max(w.listAgain, newAgain)))
 	for _, p := range w.sorted() {
 		at := now.Add(entryInterval)
 		if p.Series.Dataset == Klines {
