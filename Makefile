@@ -43,6 +43,11 @@ build: ui ## build bin/hedgewatch, with the web UI inside when it is built
 run: build ## watch this host and hedgewatch itself, on http://127.0.0.1:9090
 	exec bin/hedgewatch run
 
+.PHONY: demo
+demo: build ## watch a simulated trading platform, and break it, on http://127.0.0.1:9095
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || tools/need initdb postgresql
+	exec bin/hedgewatch demo $(DEMO_FLAGS)
+
 ##@ Change it
 
 .PHONY: test

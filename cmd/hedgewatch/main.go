@@ -41,6 +41,7 @@ func addCommands(app *kingpin.Application) map[string]command {
 	addAudit(app, commands)
 	addBacktest(app, commands)
 	addTestReceiver(app, commands)
+	addDemo(app, commands)
 	addVersion(app, commands)
 	return commands
 }

@@ -51,7 +51,8 @@ func Dependencies(ctx context.Context, root, pattern string) ([]Dependency, erro
 		if err != nil {
 			return nil, fmt.Errorf("list the modules of %s: %w", pattern, err)
 		}
-		if p.Module != nil && !p.Module.Main {
+		// A module below the root is ours, and has the licence of the root.
+		if p.Module != nil && !p.Module.Main && !within(root, p.Module.Dir) {
 			dirs[p.Module.Path] = p.Module.Dir
 		}
 	}
@@ -66,6 +67,15 @@ func Dependencies(ctx context.Context, root, pattern string) ([]Dependency, erro
 	}
 	slices.SortFunc(dependencies, func(a, b Dependency) int { return strings.Compare(a.Module, b.Module) })
 	return dependencies, nil
+}
+
+func within(root, dir string) bool {
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return false // Then its licence is asked for, which is on the safe side.
+	}
+	rel, err := filepath.Rel(root, dir)
+	return err == nil && filepath.IsLocal(rel) && dir != ""
 }
 
 func licenceOf(dir string) (string, error) {
