@@ -171,4 +171,5 @@ const platformText: Record<string, string> = {
   docker: 'Docker',
   kubernetes: 'Kubernetes',
   systemd: 'systemd',
+  process: 'The list of processes',
 };

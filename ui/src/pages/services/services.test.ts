@@ -142,6 +142,7 @@ describe('usage', () => {
     const unit = (name: string) => instance(name, { platform: 'systemd', instance: name });
     expect(find(usage, unit('trader.service')).cpu).toBe(2);
     expect(find(usage, unit('syncer.service')).cpu).toBe(3);
+    expect(find(usage, instance('syncer', { platform: 'process', instance: 'syncer' })).cpu).toBe(3);
     expect(find(usage, unit('other.service'))).toEqual({ memoryLimit: undefined });
   });
 });
