@@ -157,12 +157,11 @@ type replay struct {
 	entries []entry
 	shift   time.Duration // From the recording to now.
 
-	mu      sync.Mutex
-	present []string
-	state   map[string]entry
-	asked   chan string
-	done    chan struct{}
-	once    sync.Once
+	mu    sync.Mutex
+	state map[string]entry
+	asked chan string
+	done  chan struct{}
+	once  sync.Once
 }
 
 func newReplay(t *testing.T, name string) *replay {
