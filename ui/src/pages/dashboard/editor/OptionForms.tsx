@@ -122,7 +122,17 @@ export function OptionForms({ panel, edit }: { panel: Panel; edit: Edit }) {
   );
 }
 
-function Calcs({ edit, path, label, single }: { edit: Edit; path: Path; label: string; single?: boolean }) {
+export function Calcs({
+  edit,
+  path,
+  label,
+  single,
+}: {
+  edit: Edit;
+  path: Path;
+  label: string;
+  single?: boolean;
+}) {
   const value = asArray(getPath(edit.raw, path)).map(String);
   if (single) {
     return (

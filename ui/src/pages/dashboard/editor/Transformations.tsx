@@ -5,9 +5,10 @@ import { asObject, asObjects } from '../../../model/json';
 import { transformationNames } from '../../../model/transform';
 import { JsonTab } from './JsonTab';
 import type { Edit } from './PanelEditor';
+import { TransformationForm } from './TransformationForm';
 import styles from './PanelEditor.module.css';
 
-/** The steps between the queries and the picture; their options are JSON. */
+/** The steps between the queries and the picture; all options can be edited as JSON. */
 export function Transformations({ panel, edit }: { panel: Panel; edit: Edit }) {
   const raw = asObjects(edit.raw.transformations);
   return (
@@ -40,11 +41,15 @@ export function Transformations({ panel, edit }: { panel: Panel; edit: Edit }) {
               <IconTrash size={15} />
             </ActionIcon>
           </div>
-          <JsonTab
-            raw={asObject(options)}
-            rows={6}
-            onChange={(next) => edit.set(['transformations', i, 'options'], next)}
-          />
+          <TransformationForm id={id} edit={edit} path={['transformations', i, 'options']} />
+          <details>
+            <summary className={styles.note}>JSON</summary>
+            <JsonTab
+              raw={asObject(options)}
+              rows={6}
+              onChange={(next) => edit.set(['transformations', i, 'options'], next)}
+            />
+          </details>
         </div>
       ))}
       <Select
