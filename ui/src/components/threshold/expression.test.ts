@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { joinCondition, partsOf, splitCondition } from './expression';
+import { joinCondition, partsOf, splitCondition, isComplete } from './expression';
 
 test.each([
   ['a > 60', { query: 'a', op: '>', value: 60 }],
@@ -33,4 +33,16 @@ test('parts are listed from the whole to the selectors', () => {
     { depth: 4, text: 'a', kind: 'selector' },
   ]);
   expect(partsOf('sum(')).toEqual([]);
+});
+
+test.each([
+  ['a > 5', true],
+  ['sum(rate(a[5m])) == 0', true],
+  ['', false],
+  ['a >', false],
+  ['sum(', false],
+  ['rate(a[5', false],
+  ['a{job="', false],
+])('%s is asked for: %s', (expr, want) => {
+  expect(isComplete(expr)).toBe(want);
 });

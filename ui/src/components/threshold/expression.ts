@@ -46,6 +46,11 @@ export function splitCondition(expr: string): Condition | undefined {
   return { query: expr.slice(right.from, right.to), op: turned[op], value: first };
 }
 
+/** Whether an expression can be asked for at all: half-typed ones cannot. */
+export function isComplete(expr: string): boolean {
+  return expr.trim() !== '' && !hasError(parser.parse(expr).topNode);
+}
+
 /** The expression of a condition; the query gets parentheses where it would be read otherwise. */
 export function joinCondition({ query, op, value }: Condition): string {
   const node = parser.parse(query).topNode.firstChild;

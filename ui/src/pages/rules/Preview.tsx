@@ -8,7 +8,7 @@ import type { Backtest } from '../../api/rules';
 import { useApi } from '../../app/context';
 import { LabelList } from '../../components/alerting/LabelList';
 import page from '../../components/page.module.css';
-import { splitCondition } from '../../components/threshold/expression';
+import { isComplete, splitCondition } from '../../components/threshold/expression';
 import { holds } from '../../components/threshold/threshold';
 import { ThresholdGraph } from '../../components/threshold/ThresholdGraph';
 import { formatDuration, parseDuration } from '../../model/time';
@@ -35,14 +35,17 @@ interface Props {
 export function Preview({ draft, onThreshold }: Props) {
   const [span, setSpan] = useState<string>('6h');
   const [settled] = useDebouncedValue(draft, typingMs);
-  const expr = exprOf(settled);
+  const typed = exprOf(settled);
+  const expr = isComplete(typed) ? typed : '';
+  // Without its threshold a query can be looked at already.
+  const query = settled.kind === 'threshold' && isComplete(settled.query) ? settled.query : expr;
   const condition = useMemo(() => splitCondition(expr), [expr]);
   const range = useMemo(() => {
     const to = Date.now();
     return { from: to - (parseDuration(span) ?? 0), to };
     // A new question looks at the present of when it was asked.
   }, [span, expr]);
-  const backtest = useBacktest(settled, range);
+  const backtest = useBacktest(settled, expr, range);
   const marks = useMemo(() => marksOf(backtest.data, range), [backtest.data, range]);
   const threshold = useMemo(() => condition && { op: condition.op, value: condition.value }, [condition]);
   return (
@@ -60,7 +63,7 @@ export function Preview({ draft, onThreshold }: Props) {
           />
         </h2>
         <ThresholdGraph
-          query={condition?.query ?? (settled.kind === 'threshold' ? settled.query : expr)}
+          query={condition?.query ?? query}
           threshold={threshold}
           range={range}
           height={260}
@@ -68,7 +71,9 @@ export function Preview({ draft, onThreshold }: Props) {
           onThreshold={onThreshold}
         />
         <div aria-live="polite" aria-busy={backtest.isFetching}>
-          {expr === '' ? null : backtest.isError ? (
+          {expr === '' ? (
+            <div className={page.note}>The expression is not complete yet.</div>
+          ) : backtest.isError ? (
             <div className={styles.error} role="alert">
               {messageOf(backtest.error)}
             </div>
@@ -77,15 +82,14 @@ export function Preview({ draft, onThreshold }: Props) {
           )}
         </div>
       </section>
-      <Words draft={settled} query={condition?.query ?? expr} />
+      <Words draft={settled} query={condition?.query ?? query} />
       {condition && <Instances query={condition.query} condition={condition} />}
     </div>
   );
 }
 
-function useBacktest(draft: RuleDraft, range: { from: number; to: number }) {
+function useBacktest(draft: RuleDraft, expr: string, range: { from: number; to: number }) {
   const { rules } = useApi();
-  const expr = exprOf(draft);
   const stepMs = Math.max(5000, Math.ceil((range.to - range.from) / maxSteps / 1000) * 1000);
   const request = {
     expr,
