@@ -23,7 +23,6 @@ type Token struct {
 // tokenPrefix lets people and secret scanners see what a string is.
 const tokenPrefix = "hw_"
 
-
 func (a *accounts) loadTokens(ctx context.Context, db querier) error {
 	return queryAll(ctx, db, func(scan func(...any) error) error {
 		var hash []byte
