@@ -8,7 +8,7 @@ import {
   IconUserOff,
 } from '@tabler/icons-react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useMemo } from 'react';
+import { useEffect, useMemo, useRef } from 'react';
 import { Link } from 'wouter';
 import type { Labels } from '../../api/prometheus';
 import { useApi } from '../../app/context';
@@ -43,18 +43,34 @@ interface Props {
   onClose: () => void;
 }
 
+/**
+ * Escape is for the dialog on top, but each of them hears it, in the order in which they began to listen. So the
+ * lowest listens from its start on, not anew with each render as Mantine does: it hears the key before the dialog
+ * on top is gone.
+ */
+function useEscapeAlone(onClose: () => void) {
+  const latest = useRef(onClose);
+  latest.current = onClose;
+  useEffect(() => {
+    const hear = (e: KeyboardEvent) => {
+      if (e.key !== 'Escape' || e.isComposing) return;
+      if (document.querySelectorAll('[role="dialog"]').length < 2) latest.current();
+    };
+    window.addEventListener('keydown', hear, { capture: true });
+    return () => window.removeEventListener('keydown', hear, { capture: true });
+  }, []);
+}
+
 /** Everything about one alert: why it fires, who was told, what happened before. */
 export function AlertDrawer({ item, now, mayEdit, onAck, onSilence, onClose }: Props) {
   const { annotations, fingerprint } = item;
   const runbook = annotations.runbook_url && safeHref(annotations.runbook_url);
-  // Escape is for the dialog on top; each of them hears it.
-  const close = () => {
-    if (document.querySelectorAll('[role="dialog"]').length < 2) onClose();
-  };
+  useEscapeAlone(onClose);
   return (
     <Drawer
       opened
-      onClose={close}
+      onClose={onClose}
+      closeOnEscape={false}
       position="right"
       size={720}
       title={<span className={styles.drawerTitle}>{item.name}</span>}
