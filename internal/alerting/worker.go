@@ -130,9 +130,13 @@ func (w *worker) do(ctx context.Context, j *job) {
 // send calls the sender with a deadline. A sender that panics must not silence
 // the others.
 func (w *worker) send(ctx context.Context, j *job, m receiver.Message) (receipt receiver.Receipt, err error) {
-	ctx, cancel := context.WithTimeout(libraryContext(ctx, j, m), w.timeout)
+	ctx, cancel := withPatience(libraryContext(ctx, j, m), w.timeout)
 	defer cancel()
 	defer func() {
+		// What a library calls "canceled" here is our own patience.
+		if cause := context.Cause(ctx); errors.Is(err, context.Canceled) && errors.Is(cause, errNoAnswer) {
+			err = cause
+		}
 		if p := recover(); p != nil {
 			w.outbox.logger.Error("A destination's code panicked", "destination", w.destination.key.String(), "panic", p, "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic while sending: %v", p)
