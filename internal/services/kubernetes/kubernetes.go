@@ -66,7 +66,10 @@ func New(c Config, s *services.Services, logger *slog.Logger) (*Watcher, error) 
 		return nil, fmt.Errorf("kubeconfig: %w; name a file, or run inside the cluster", err)
 	}
 	cfg.UserAgent = "hedgewatch"
-	cfg.QPS, cfg.Burst = 50, 100 // Logs of many containers that crash at once.
+	// No limit of the library's: incidents would wait in its queue when thousands
+	// of containers crash. Services bounds how many logs are read at once, and the
+	// reflectors wait before they try again.
+	cfg.QPS = -1
 	cfg.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
 	cfg.ContentType = "application/vnd.kubernetes.protobuf"
 	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return bounded{next} })

@@ -89,9 +89,14 @@ func watchWith(t testing.TB, kubeconfig string, log io.Writer) *board {
 
 func (b *board) eventually(what string, ok func() bool) {
 	b.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	b.within(20*time.Second, what, ok)
+}
+
+func (b *board) within(patience time.Duration, what string, ok func() bool) {
+	b.t.Helper()
+	for end := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			b.t.Fatalf("not so after 20 s: %s; %+v", what, b.Overview().Watchers)
+			b.t.Fatalf("not so after %s: %s; %+v", patience, what, b.Overview().Watchers)
 		}
 	}
 }
@@ -205,6 +210,32 @@ func TestLostConnectionBringsNoFalseAlert(t *testing.T) {
 	if len(b.raised) != 0 {
 		t.Errorf("got %v, want no incident", b.raised)
 	}
+}
+
+// Causes need the logs of all: at 50 a second, which was the library's limit, it
+// took 78 s until the last one was an incident.
+func TestThousandsOfCrashesAtOnceDoNotWaitForEachOther(t *testing.T) {
+	const pods = 4000
+	a := newAPIServer(t)
+	all := make([]*corev1.Pod, pods)
+	for i := range all {
+		all[i] = newPod(fmt.Sprint("svc-", i%400), fmt.Sprint(i))
+		a.set("pods", all[i])
+	}
+	b := watch(t, a)
+	b.sees()
+	for _, p := range all {
+		a.set("pods", crashed(p, 1, corev1.ContainerStateTerminated{ExitCode: 1, Reason: "Error"}))
+	}
+	b.within(time.Minute, "all are seen to fail", func() bool {
+		failing := 0
+		for _, s := range b.Overview().Services {
+			if s.Failing {
+				failing++
+			}
+		}
+		return failing == pods
+	})
 }
 
 // BenchmarkCluster watches 5,000 pods of which ten change in a second.
