@@ -88,7 +88,7 @@ func (t *alertTeam) start(ctx context.Context, b *bench, c contender, series int
 	if t.gauges, err = startGauges(series); err != nil {
 		return err
 	}
-	if t.sink, err = startSink(); err != nil {
+	if t.sink, err = startSink("trial"); err != nil {
 		return err
 	}
 	t.gauges.set(1, 0)

@@ -18,7 +18,7 @@ import (
 func measureCrashes(ctx context.Context, b *bench) ([]result, error) {
 	silences := result{what: "silences lost by kill -9 1 s later", unit: count(), none: true}
 	repeats := result{what: "notifications repeated after kill -9 1 s later", unit: count(), none: true}
-	sink, err := startSink()
+	sink, err := startSink("trial")
 	if err != nil {
 		return nil, err
 	}

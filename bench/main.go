@@ -29,8 +29,13 @@ func main() {
 	defer stop()
 	run := runRows
 	args := os.Args[1:]
-	if len(args) > 0 && args[0] == exporterCommand {
-		run, args = runExporter, args[1:]
+	if len(args) > 0 {
+		switch args[0] {
+		case exporterCommand:
+			run, args = runExporter, args[1:]
+		case runCommand:
+			run = runUntilKilled
+		}
 	}
 	err := run(ctx, args, os.Stdout)
 	switch {

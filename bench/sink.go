@@ -16,6 +16,7 @@ import (
 // and how often. It can be made to fail.
 type sink struct {
 	url    string
+	label  string // Which names the trial.
 	outage atomic.Pointer[http.HandlerFunc]
 	server *http.Server
 	ended  sync.WaitGroup
@@ -33,8 +34,8 @@ type hearing struct {
 	once  chan struct{} // Closed when first is set.
 }
 
-func startSink() (*sink, error) {
-	s := &sink{heard: make(map[news]*hearing)}
+func startSink(label string) (*sink, error) {
+	s := &sink{label: label, heard: make(map[news]*hearing)}
 	url, server, err := serve(s, &s.ended)
 	if err != nil {
 		return nil, err
@@ -90,7 +91,7 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	for _, a := range message.Alerts {
-		h := s.of(news{a.Status, a.Labels["trial"]})
+		h := s.of(news{a.Status, a.Labels[s.label]})
 		s.mu.Lock()
 		if h.times++; h.times == 1 {
 			h.first = at
