@@ -25,6 +25,9 @@ func (a *App) buildAudit(cfg *config.Config) (err error) {
 	if len(cfg.Audit.Datasets) == 0 {
 		return nil
 	}
+	if err := sameExchange(cfg); err != nil {
+		return err
+	}
 	sources, err := openSources(cfg.Audit)
 	if err != nil {
 		return err
@@ -132,6 +135,19 @@ func exchangeURL(cfg *config.Config) func(market string) string {
 		}
 		return m.URL()
 	}
+}
+
+// sameExchange refuses a witness of another exchange than the one that is asked: every
+// row would look wrong. What the section itself says was checked with it.
+func sameExchange(cfg *config.Config) error {
+	for _, d := range cfg.Audit.Datasets {
+		m := binance.Market(d.Market)
+		url := cfg.Governor.Exchange.Markets[m].URL
+		if w := cfg.Audit.Witness; w.Enabled && w.StreamURLs[m] == "" && cfg.Audit.ExchangeURL == "" && url != "" && url != m.URL() {
+			return fmt.Errorf("audit.witness: the market %s is at %s: say in audit.witness.stream_urls.%s where its streams are", m, url, m)
+		}
+	}
+	return nil
 }
 
 // raiseFinding tells of missing or wrong rows at once; the shipped rule of the

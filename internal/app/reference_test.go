@@ -33,6 +33,7 @@ services:
 audit:
   sources: [{name: platform, postgres: {dsn: 'postgres://127.0.0.1:1/platform'}}]
   datasets: [{source: platform, market: usdm, preset: ts_user_trades}]
+  witness: {enabled: true}
   repair: {url: 'http://127.0.0.1:1/plans'}
 heartbeats:
   in: [{name: nightly, interval: 1h, token: 0123456789abcdef}]

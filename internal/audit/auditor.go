@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/hedgewatch/hedgewatch/internal/binance"
 	"github.com/hedgewatch/hedgewatch/internal/journal"
 )
 
@@ -31,6 +32,9 @@ type Deps struct {
 	// Transport carries requests to the exchange, BaseURL is where a market is.
 	Transport http.RoundTripper
 	BaseURL   func(market string) string
+	// Dial opens the streams of a witness, without a deadline of its own; nil is
+	// http.DefaultClient.
+	Dial *http.Client
 	// Raise tells at once what should not wait for a rule, Clear that it is over.
 	Raise func(context.Context, Alarm) error
 	Clear func(ctx context.Context, key string) error
@@ -60,6 +64,8 @@ type Auditor struct {
 	exchange *exchange
 	watches  []*watch
 	repairs  *prometheus.CounterVec
+	// witnesses see the markets of bars that are compared; none if it is off.
+	witnesses map[binance.Market]*witness
 
 	// mu guards the state of all watches.
 	mu sync.Mutex
@@ -92,6 +98,9 @@ func New(c Config, d Deps) (*Auditor, error) {
 		}
 		a.watches = append(a.watches, newWatch(a, i, ds))
 	}
+	if err := a.callWitnesses(); err != nil {
+		return nil, err
+	}
 	a.load()
 	a.repairs = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "hedgewatch_audit_repairs_total", Help: "Attempts to hand repair plans to the platform, by what became of them.",
@@ -106,6 +115,33 @@ func New(c Config, d Deps) (*Auditor, error) {
 		}
 	}
 	return a, nil
+}
+
+// callWitnesses makes one for each market whose rows are compared.
+func (a *Auditor) callWitnesses() error {
+	c := a.config.Witness
+	if !c.Enabled {
+		return nil
+	}
+	if err := c.Validate(); err != nil {
+		return fmt.Errorf("audit.witness: %w", err)
+	}
+	m, err := newWitnessMetrics(a.deps.Registerer)
+	if err != nil {
+		return err
+	}
+	a.witnesses = map[binance.Market]*witness{}
+	for _, w := range a.watches {
+		if !w.Compare {
+			continue
+		}
+		market := binance.Market(w.Market)
+		if a.witnesses[market] == nil {
+			a.witnesses[market] = newWitness(c, market, a.deps, m)
+		}
+		w.witness = a.witnesses[market]
+	}
+	return nil
 }
 
 func unique(names map[string]bool, name string) error {
@@ -136,6 +172,9 @@ func (a *Auditor) load() {
 func (a *Auditor) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	for _, w := range a.watches {
+		workers.Go(func() { w.run(ctx) })
+	}
+	for _, w := range a.witnesses {
 		workers.Go(func() { w.run(ctx) })
 	}
 	if a.deps.Repair != nil {
@@ -172,7 +211,9 @@ type watch struct {
 	index  int
 	logger *slog.Logger
 	rows   Rows
-	sooner chan struct{} // Something is due sooner than it was.
+	// witness sees the bars of the exchange as they close; nil if there is none.
+	witness *witness
+	sooner  chan struct{} // Something is due sooner than it was.
 
 	series  map[Series]*progress
 	book    book
@@ -341,6 +382,11 @@ func (w *watch) list(ctx context.Context) error {
 		if chosen && w.series[s] == nil && (s.Dataset != Klines || s.Interval.Validate() == nil) {
 			w.series[s] = &progress{Series: s}
 			w.listAgain = newAgain
+		}
+	}
+	for _, s := range slices.SortedFunc(maps.Keys(w.series), func(a, b Series) int { return strings.Compare(a.String(), b.String()) }) {
+		if s.Dataset == Klines {
+			w.witness.want(s)
 		}
 	}
 	return nil

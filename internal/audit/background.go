@@ -187,12 +187,15 @@ func (w *watch) comparePiece(p *progress, now time.Time) (from, to time.Time, ok
 // differences compares the bars of a series with the exchange's. What is missing
 // in both was found before.
 func (w *watch) differences(ctx context.Context, s Series, from, to time.Time) ([]Finding, error) {
-	theirs, err := w.a.exchange.klines(ctx, s, from, to)
-	if err != nil {
-		return nil, err
+	theirs, seen := w.witness.bars(s, from, to)
+	if !seen {
+		var err error
+		if theirs, err = w.a.exchange.klines(ctx, s, from, to); err != nil {
+			return nil, err
+		}
 	}
 	var ours []Kline
-	err = w.rows.Klines(ctx, s, from, to, func(k *Kline, _ bool) {
+	err := w.rows.Klines(ctx, s, from, to, func(k *Kline, _ bool) {
 		if n := len(ours); n == 0 || ours[n-1].OpenTime < k.OpenTime { // Doubles are reported elsewhere.
 			ours = append(ours, *k)
 		}

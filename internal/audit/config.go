@@ -37,6 +37,8 @@ type Config struct {
 	Accounts []Account
 	// WeightPerMinute is what the audit may use of each market's request weight.
 	WeightPerMinute int64
+	// Witness is the subscription to bars as they close.
+	Witness WitnessConfig
 }
 
 // DefaultWeightPerMinute is a tenth of what spot allows, a quarter of USDⓈ-M.

@@ -67,7 +67,7 @@ func (w *watch) live(ctx context.Context, now time.Time) error {
 	}
 	asOf := now.Add(-late)
 	var results []Result
-	var findings []Finding
+	var findings, testified []Finding
 	for _, p := range w.sorted() {
 		var r Result
 		var err error
@@ -79,8 +79,10 @@ func (w *watch) live(ctx context.Context, now time.Time) error {
 			if !p.Until.Before(until) {
 				continue
 			}
-			r, err = w.readBars(ctx, &p, p.Until, until)
+			against := comparison{series: p.Series, calendar: newCalendar(p.Series.Interval)}
+			r, err = w.readBars(ctx, &p, p.Until, until, func(k *Kline, wrongUnit bool) { w.confront(&against, k, wrongUnit) })
 			results = append(results, r)
+			testified = append(testified, against.findings...)
 		} else {
 			r, err = w.readEntries(ctx, &p, asOf)
 			findings = append(findings, r.Findings...)
@@ -93,6 +95,7 @@ func (w *watch) live(ctx context.Context, now time.Time) error {
 	}
 	findings = append(findings, w.settle(ctx, Attribute(results))...)
 	w.add(now, findings, false)
+	w.add(now, testified, true)
 	for _, r := range results {
 		w.update(r.Series, func(p *progress) {
 			if p.From.IsZero() {
@@ -118,13 +121,34 @@ func (w *watch) firstOf(i Interval, until time.Time) time.Time {
 	return micro(until.UnixMicro() - firstLook*c.step)
 }
 
-func (w *watch) readBars(ctx context.Context, p *progress, from, to time.Time) (Result, error) {
+// confront holds a row against the bar that the witness saw, if it did.
+func (w *watch) confront(c *comparison, k *Kline, wrongUnit bool) {
+	if k.Broken != "" || wrongUnit {
+		return // That is a finding already.
+	}
+	theirs, seen := w.witness.bar(c.series, k.OpenTime)
+	if !seen {
+		return
+	}
+	if fields, evidence := k.differences(&theirs); len(fields) > 0 {
+		c.report(Mismatch, Platform, k.OpenTime, fields, evidence+", as it was sent when the bar closed")
+	}
+}
+
+// readBars checks a range of rows. each, if not nil, sees them too.
+func (w *watch) readBars(ctx context.Context, p *progress, from, to time.Time, each func(*Kline, bool)) (Result, error) {
 	check, err := NewKlineCheck(p.Series)
 	if err != nil {
 		return Result{}, err
 	}
 	check.LateAfter = time.Duration(w.LateAfter)
-	if err := w.rows.Klines(ctx, p.Series, from, to, check.Add); err != nil {
+	err = w.rows.Klines(ctx, p.Series, from, to, func(k *Kline, wrongUnit bool) {
+		check.Add(k, wrongUnit)
+		if each != nil {
+			each(k, wrongUnit)
+		}
+	})
+	if err != nil {
 		return Result{}, err
 	}
 	r := check.Result(from, to)
@@ -176,7 +200,9 @@ func (w *watch) settle(ctx context.Context, findings []Finding) []Finding {
 		}
 		for _, one := range f.perSymbol() {
 			verdict, err := []Finding{one}, errNotAsked
-			if w.Compare && asked < maxConfirm {
+			if bars, ok := w.witness.bars(one.Series, one.From, one.To); ok {
+				verdict, err = testify(one, bars), nil
+			} else if w.Compare && asked < maxConfirm {
 				asked++
 				verdict, err = w.confirm(ctx, one)
 			}
@@ -195,6 +221,15 @@ func (w *watch) settle(ctx context.Context, findings []Finding) []Finding {
 const unknownSymbol = -1121
 
 var errNotAsked = errors.New("it was not asked")
+
+// testify is the verdict by bars that the witness has seen, all of them.
+func testify(f Finding, bars []Kline) []Finding {
+	list := CompareKlines(f.Series, nil, bars, f.From, f.To)
+	for i := range list {
+		list[i].Evidence = "the exchange sent these bars when they closed"
+	}
+	return list
+}
 
 // confirm asks the exchange whether it has what is missing.
 func (w *watch) confirm(ctx context.Context, f Finding) ([]Finding, error) {
@@ -272,7 +307,7 @@ func (w *watch) still(ctx context.Context, r *Record) ([]Finding, error) {
 	if r.Confirmed && r.Kind != Missing {
 		return w.differences(ctx, r.Series, r.From, r.To)
 	}
-	result, err := w.readBars(ctx, &p, r.From, r.To)
+	result, err := w.readBars(ctx, &p, r.From, r.To, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -283,6 +318,10 @@ func (w *watch) still(ctx context.Context, r *Record) ([]Finding, error) {
 	if r.Cause == Unknown && w.Compare {
 		var verdict []Finding
 		for _, f := range left {
+			if bars, ok := w.witness.bars(f.Series, f.From, f.To); ok {
+				verdict = append(verdict, testify(f, bars)...)
+				continue
+			}
 			v, err := w.confirm(ctx, f)
 			if err != nil {
 				return nil, err

@@ -33,8 +33,11 @@ type SeriesStatus struct {
 	VerifiedUntil time.Time `json:"verifiedUntil,omitzero"`
 	ComparedUntil time.Time `json:"comparedUntil,omitzero"`
 	Newest        time.Time `json:"newest,omitzero"`
-	LastSuccess   time.Time `json:"lastSuccess,omitzero"`
-	Missing       int64     `json:"missing"`
+	// WitnessedUntil is the end of the last bar that the exchange sent as it closed;
+	// zero if none was seen since the start.
+	WitnessedUntil time.Time `json:"witnessedUntil,omitzero"`
+	LastSuccess    time.Time `json:"lastSuccess,omitzero"`
+	Missing        int64     `json:"missing"`
 	// MissingAtExchange is what the exchange does not have either.
 	MissingAtExchange int64 `json:"missingAtExchange"`
 	Duplicate         int64 `json:"duplicate"`
@@ -72,6 +75,7 @@ func (w *watch) status(now time.Time) DatasetStatus {
 		d.Series[i] = SeriesStatus{
 			Series: p.Series, From: p.From, Until: p.Until, VerifiedUntil: p.Until, ComparedUntil: p.Compared, Newest: p.Newest,
 			LastSuccess: p.LastSuccess, LagSeconds: w.lag(&p, now), Unchecked: w.unchecked(p.Series),
+			WitnessedUntil: w.witness.until(p.Series),
 		}
 		// What an account lacks is found by comparison only.
 		if w.Compare && p.Series.Account != "" && p.Compared.Before(p.Until) {
@@ -146,7 +150,7 @@ func (a *Auditor) Findings() []Record {
 type collector struct {
 	a *Auditor
 
-	missing, duplicate, mismatched, lag, verified, success, sums, unchecked, failing *prometheus.Desc
+	missing, duplicate, mismatched, lag, verified, success, sums, unchecked, failing, witnessed, witnessUp *prometheus.Desc
 }
 
 func newCollector(a *Auditor) *collector {
@@ -164,13 +168,15 @@ func newCollector(a *Auditor) *collector {
 		success:    desc("hedgewatch_audit_last_success_timestamp_seconds", "When rows of the series could be verified last.", labels...),
 		sums:       desc("hedgewatch_audit_wrong_sums", "Sums of a day of an account that are not the exchange's: realised PnL, commission, a type of incomes.", labels...),
 		unchecked:  desc("hedgewatch_audit_unchecked", "1 while rows of the series cannot be held against the exchange's.", labels...),
+		witnessed:  desc("hedgewatch_audit_witnessed_until_timestamp_seconds", "End of the last bar that the exchange sent to the witness as it closed.", labels...),
+		witnessUp:  desc("hedgewatch_audit_witness_up", "1 while a connection of the witness has sent data; while it is 0, live bars are not witnessed.", "market"),
 		failing:    desc("hedgewatch_audit_failing", "1 while a dataset cannot be verified.", "source", "dataset"),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.missing, c.duplicate, c.mismatched, c.lag, c.verified, c.success, c.sums, c.unchecked, c.failing} {
+	for _, d := range []*prometheus.Desc{c.missing, c.duplicate, c.mismatched, c.lag, c.verified, c.success, c.sums, c.unchecked, c.failing, c.witnessed, c.witnessUp} {
 		ch <- d
 	}
 }
@@ -179,6 +185,13 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, values ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, values...)
+	}
+	for market, w := range c.a.witnesses {
+		up := 0.0
+		if w.up() {
+			up = 1
+		}
+		gauge(c.witnessUp, up, string(market))
 	}
 	seen := map[Series]bool{} // Two tables may hold the same series; one of them is shown.
 	for _, d := range c.a.Status().Datasets {
@@ -200,6 +213,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			gauge(c.lag, s.LagSeconds, values...)
 			if !s.VerifiedUntil.IsZero() {
 				gauge(c.verified, float64(s.VerifiedUntil.UnixMilli())/1000, values...)
+			}
+			if !s.WitnessedUntil.IsZero() {
+				gauge(c.witnessed, float64(s.WitnessedUntil.UnixMilli())/1000, values...)
 			}
 			no := 0.0
 			if s.Unchecked != "" {

@@ -80,6 +80,18 @@ func (m Market) WebSocketURL() string {
 	return ""
 }
 
+// StreamURL is where the exchange serves the market's streams; API docs, 2026-05
+// (USDⓈ-M) and 2026-07.
+func (m Market) StreamURL() string {
+	switch m {
+	case USDM:
+		return "wss://fstream.binance.com"
+	case COINM:
+		return "wss://dstream.binance.com"
+	}
+	return "wss://stream.binance.com:9443"
+}
+
 // TimePath is the endpoint that tells the exchange's time; empty if there is none.
 func (m Market) TimePath() string { return m.path("time") }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/hedgewatch/hedgewatch/internal/audit"
 	"github.com/hedgewatch/hedgewatch/internal/audit/httpsource"
 	"github.com/hedgewatch/hedgewatch/internal/audit/postgres"
+	"github.com/hedgewatch/hedgewatch/internal/binance"
 	repairhook "github.com/hedgewatch/hedgewatch/internal/receiver/webhook"
 )
 
@@ -26,6 +27,8 @@ type Audit struct {
 	WeightPerMinute int64 `yaml:"weight_per_minute"`
 	// Repair is where plans to mend findings are posted, nil for nowhere.
 	Repair *repairhook.Endpoint `yaml:"repair,omitempty"`
+	// Witness subscribes to bars as they close.
+	Witness audit.WitnessConfig `yaml:"witness,omitempty"`
 }
 
 // AuditSource is a database, or a server in front of one.
@@ -125,6 +128,15 @@ func (a Audit) validate() error {
 			fail("audit.repair: %w", err)
 		}
 	}
+	if err := a.Witness.Validate(); err != nil {
+		fail("audit.witness: %w", err)
+	}
+	for i, d := range a.Datasets {
+		// Another exchange's bars would make every row of this one look wrong.
+		if m := binance.Market(d.Market); a.Witness.Enabled && a.ExchangeURL != "" && a.Witness.StreamURLs[m] == "" {
+			fail("audit.datasets[%d].market: exchange_url is set: say in audit.witness.stream_urls.%s where that exchange sends its streams", i, m)
+		}
+	}
 	if a.WeightPerMinute < 1 || a.WeightPerMinute > 6000 {
 		fail("audit.weight_per_minute: %d: use 1 to 6000", a.WeightPerMinute)
 	}
@@ -133,7 +145,7 @@ func (a Audit) validate() error {
 
 // Auditor is the section as the auditor takes it.
 func (a Audit) Auditor() audit.Config {
-	c := audit.Config{Accounts: a.Accounts, WeightPerMinute: a.WeightPerMinute}
+	c := audit.Config{Accounts: a.Accounts, WeightPerMinute: a.WeightPerMinute, Witness: a.Witness}
 	for _, d := range a.Datasets {
 		one := d.Dataset
 		one.Name = d.Source + "/" + d.Market + "/" + cmp.Or(d.Table, d.Preset, d.Mapping.Dataset)

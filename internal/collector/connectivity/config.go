@@ -114,18 +114,12 @@ func (c Config) restURL(m binance.Market) string {
 	return m.URL()
 }
 
-// streamURL is where a market's streams are served; API docs, 2026-05 and 2026-07.
+// streamURL is where a market's streams are served.
 func (c Config) streamURL(m binance.Market) string {
 	if u := c.StreamURLs[m]; u != "" {
 		return strings.TrimSuffix(u, "/")
 	}
-	switch m {
-	case binance.USDM:
-		return "wss://fstream.binance.com"
-	case binance.COINM:
-		return "wss://dstream.binance.com"
-	}
-	return "wss://stream.binance.com:9443"
+	return m.StreamURL()
 }
 
 // streamPath is the path that serves a stream. USDⓈ-M has one for the book and one
