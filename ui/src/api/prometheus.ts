@@ -112,6 +112,13 @@ const metadata = d.map(
 );
 export type Metadata = d.TypeOf<typeof metadata>;
 
+const exemplarSeries = d.object({
+  seriesLabels: labels,
+  /** Their timestamps are in Unix seconds. */
+  exemplars: d.array(d.object({ labels, value: d.string, timestamp: d.number })),
+});
+export type ExemplarSeries = d.TypeOf<typeof exemplarSeries>;
+
 /** The Prometheus HTTP API. */
 export class PrometheusApi {
   constructor(private readonly http: Http) {}
@@ -126,6 +133,14 @@ export class PrometheusApi {
       form: { query: expr, start, end, step },
       signal,
       timeoutMs: 120_000,
+    });
+  }
+
+  /** The exemplars of all series that an expression selects. */
+  async queryExemplars(expr: string, range: Range, signal?: AbortSignal): Promise<ExemplarSeries[]> {
+    return this.data('api/v1/query_exemplars', d.array(exemplarSeries), {
+      form: { query: expr, ...range },
+      signal,
     });
   }
 

@@ -1,5 +1,7 @@
 import type { Histogram, Labels, PrometheusApi, QueryAnswer } from '../api/prometheus';
+import { messageOf } from '../api/http';
 import type { Panel, Target } from './dashboard';
+import { exemplarsOf, type Exemplar } from './exemplars';
 import { emptyConfig } from './fieldConfig';
 import {
   legendName,
@@ -24,6 +26,8 @@ export interface QueryContext {
 
 export interface PanelData {
   frames: Frame[];
+  /** Of the queries that ask for them. */
+  exemplars: Exemplar[];
   /** By query; the others may still have answered. */
   errors: { refId: string; error: unknown }[];
   warnings: string[];
@@ -39,7 +43,7 @@ export async function queryPanel(
 ): Promise<PanelData> {
   const range = panelRange(panel, context.range);
   const asked = panel.targets.filter((t) => !t.hide && !t.foreign && t.expr.trim() !== '');
-  const data: PanelData = { frames: [], errors: [], warnings: [], range };
+  const data: PanelData = { frames: [], exemplars: [], errors: [], warnings: [], range };
   const answers = await Promise.allSettled(
     asked.map((t) => queryTarget(api, panel, t, { ...context, range }, signal)),
   );
@@ -50,6 +54,7 @@ export async function queryPanel(
       return;
     }
     data.frames.push(...answer.value.frames);
+    data.exemplars.push(...answer.value.exemplars);
     data.warnings.push(...answer.value.warnings);
   });
   const tables = data.frames.filter((f) => f.kind === undefined);
@@ -71,7 +76,7 @@ async function queryTarget(
   target: Target,
   context: QueryContext,
   signal: AbortSignal,
-): Promise<{ frames: Frame[]; warnings: string[] }> {
+): Promise<Pick<PanelData, 'frames' | 'exemplars' | 'warnings'>> {
   const { range, scope } = context;
   const minInterval = interpolate(target.interval || panel.interval, scope);
   const step = stepFor({
@@ -87,13 +92,25 @@ async function queryTarget(
   const legend = interpolate(target.legendFormat, filled, textFormat);
   const both = target.instant && target.range;
   const frames: Frame[] = [];
+  const exemplars: Exemplar[] = [];
   const warnings: string[] = [];
   if (!target.instant || both) {
     // Ends on whole steps, so that a graph does not shimmer while it moves.
     const start = Math.floor(range.from / step.stepMs) * step.stepMs;
     const end = Math.ceil(range.to / step.stepMs) * step.stepMs;
     const query = { expr, start: start / 1000, end: end / 1000, step: step.stepMs / 1000 };
-    const answer = await api.queryRange(query, signal);
+    const wanted = target.exemplar && panel.type === 'timeseries' && target.format !== 'table';
+    const [answer, found] = await Promise.all([
+      api.queryRange(query, signal),
+      // A graph is worth seeing without them.
+      wanted
+        ? api
+            .queryExemplars(expr, { start: query.start, end: query.end }, signal)
+            .catch((error: unknown) => messageOf(error))
+        : [],
+    ]);
+    if (typeof found === 'string') warnings.push(`The exemplars of ${target.refId} are missing: ${found}`);
+    else exemplars.push(...exemplarsOf(found, target.refId, step.stepMs));
     frames.push(...framesOf(answer, { target, legend, start, end, stepMs: step.stepMs }));
     warnings.push(...answer.warnings);
   }
@@ -102,7 +119,7 @@ async function queryTarget(
     frames.push(...framesOf(answer, { target, legend, start: range.to, end: range.to, stepMs: 0 }));
     warnings.push(...answer.warnings);
   }
-  return { frames, warnings };
+  return { frames, exemplars, warnings };
 }
 
 interface Shape {

@@ -48,6 +48,8 @@ export interface PanelTools {
   element: () => HTMLElement | null;
 }
 
+const none: never[] = [];
+
 /** A panel with its frame: title, states, menu, and inside it the visualisation. */
 export const PanelView = memo(function PanelView({ panel, setting, menu, onData }: Props) {
   const root = useRef<HTMLElement>(null);
@@ -128,6 +130,7 @@ export const PanelView = memo(function PanelView({ panel, setting, menu, onData 
               <Component
                 panel={panel}
                 frames={state.frames}
+                exemplars={state.data?.exemplars ?? none}
                 width={width}
                 height={height}
                 range={shownRange}

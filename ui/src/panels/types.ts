@@ -1,5 +1,6 @@
 import type { ComponentType } from 'react';
 import type { Panel } from '../model/dashboard';
+import type { Exemplar } from '../model/exemplars';
 import type { Frame } from '../model/frame';
 import type { Scope } from '../model/interpolate';
 import type { RawRange, TimeZone } from '../model/time';
@@ -18,6 +19,7 @@ export interface Mark {
 export interface PanelProps {
   panel: Panel;
   frames: Frame[];
+  exemplars: Exemplar[];
   width: number;
   height: number;
   range: { from: number; to: number };

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Menu, SegmentedControl, Tooltip } from '@mantine/core';
+import { ActionIcon, Button, Menu, SegmentedControl, Switch, Tooltip } from '@mantine/core';
 import { useHotkeys } from '@mantine/hooks';
 import {
   IconHistory,
@@ -32,6 +32,7 @@ export default function ExplorePage() {
   const time = useTimeRange({ from: 'now-1h' });
   const asked = params.getAll('expr');
   const view = params.get('view') === 'table' ? 'table' : 'graph';
+  const exemplars = params.get('exemplars') === '1';
   const [drafts, setDrafts] = useState(() => (asked.length > 0 ? asked : ['']));
   const [history, setHistory] = useState(() => readHistory(localStorage));
   const [browsing, setBrowsing] = useState(false);
@@ -130,9 +131,18 @@ export default function ExplorePage() {
                 ))}
               </Menu.Dropdown>
             </Menu>
+            {view === 'graph' && (
+              <Switch
+                ml="auto"
+                size="xs"
+                label="Exemplars"
+                checked={exemplars}
+                onChange={(e) => update({ exemplars: e.currentTarget.checked ? '1' : undefined })}
+              />
+            )}
             <SegmentedControl
               size="xs"
-              ml="auto"
+              ml={view === 'graph' ? undefined : 'auto'}
               aria-label="View"
               value={view}
               onChange={(value) => update({ view: value === 'table' ? value : undefined })}
@@ -155,7 +165,7 @@ export default function ExplorePage() {
           />
         ) : (
           <>
-            <Result exprs={exprs} view={view} time={time} />
+            <Result exprs={exprs} view={view} exemplars={exemplars} time={time} />
             {exprs.map((expr, i) => (
               <Explain key={`${i} ${expr}`} expr={expr} at={time.range.to} onPick={replace} />
             ))}

@@ -17,17 +17,20 @@ import styles from './Explore.module.css';
 interface Props {
   exprs: string[];
   view: 'graph' | 'table';
+  /** Draw single observations too. */
+  exemplars: boolean;
   time: TimeState;
 }
 
+const none: never[] = [];
 const height = { graph: 420, table: 560 };
 
 /** The answers, drawn as a dashboard would draw them. */
-export function Result({ exprs, view, time }: Props) {
+export function Result({ exprs, view, exemplars, time }: Props) {
   const { ref, width } = useElementSize();
   const theme = useComputedColorScheme();
   const scrapeIntervalMs = useScrapeInterval();
-  const panel = useMemo(() => readPanel(panelOf(exprs, view)), [exprs, view]);
+  const panel = useMemo(() => readPanel(panelOf(exprs, view, exemplars)), [exprs, view, exemplars]);
   const context = useMemo(
     () => ({ scope: emptyScope, range: time.range, width: width || 1000, scrapeIntervalMs }),
     [time.range, width, scrapeIntervalMs],
@@ -35,6 +38,7 @@ export function Result({ exprs, view, time }: Props) {
   const data = usePanelData(panel, context, width > 0);
   const Panel = panelKind(panel.type).component;
   const series = data.frames.filter((f) => f.kind === 'series').length;
+  const found = data.data?.exemplars.length ?? 0;
   const failed = data.data?.errors ?? [];
   return (
     <section className={page.card} aria-label="Result" data-state={data.loading ? 'loading' : 'done'}>
@@ -55,19 +59,23 @@ export function Result({ exprs, view, time }: Props) {
           </span>
         ))}
         {view === 'graph' && series > 0 && <span>{series === 1 ? 'one series' : `${series} series`}</span>}
+        {view === 'graph' && exemplars && data.data && (
+          <span>{found === 1 ? 'one exemplar' : `${found} exemplars`}</span>
+        )}
       </div>
       <div ref={ref} style={{ height: height[view] }}>
         {data.frames.length > 0 && width > 0 ? (
           <Panel
             panel={panel}
             frames={data.frames}
+            exemplars={data.data?.exemplars ?? none}
             width={width}
             height={height[view]}
             range={time.range}
             zone={time.zone}
             theme={theme}
             scope={emptyScope}
-            marks={[]}
+            marks={none}
             onZoom={time.setRange}
             onZoomOut={() => time.setRange(zoomOut(time.range, Date.now()))}
           />
@@ -90,7 +98,7 @@ export function Result({ exprs, view, time }: Props) {
   );
 }
 
-function panelOf(exprs: string[], view: 'graph' | 'table'): JsonObject {
+function panelOf(exprs: string[], view: 'graph' | 'table', exemplars: boolean): JsonObject {
   const table = view === 'table';
   return {
     id: 1,
@@ -100,6 +108,7 @@ function panelOf(exprs: string[], view: 'graph' | 'table'): JsonObject {
       expr,
       instant: table,
       range: !table,
+      exemplar: exemplars,
       format: table ? 'table' : 'time_series',
     })),
     transformations: table && exprs.length > 1 ? [{ id: 'merge', options: {} }] : [],

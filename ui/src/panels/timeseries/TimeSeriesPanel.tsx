@@ -2,9 +2,13 @@ import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import type uPlot from 'uplot';
 import { UPlotChart } from '../../components/UPlotChart';
 import { asArray, asBool, asNumber, asObject, asString, type JsonObject } from '../../model/json';
+import { readLinks } from '../../model/dashboard';
+import type { Exemplar } from '../../model/exemplars';
 import { absolute } from '../../model/time';
 import type { PanelProps } from '../types';
 import { buildChart } from './chart';
+import { exemplarAt } from './exemplars';
+import { ExemplarCard } from './ExemplarCard';
 import { Legend } from './Legend';
 import { graphOf, type Series } from './series';
 import styles from './TimeSeriesPanel.module.css';
@@ -16,6 +20,12 @@ interface LegendOptions {
   right: boolean;
   calcs: string[];
   width?: number;
+}
+
+interface Picked {
+  exemplar: Exemplar;
+  left: number;
+  top: number;
 }
 
 function readLegend(options: JsonObject): LegendOptions {
@@ -30,8 +40,10 @@ function readLegend(options: JsonObject): LegendOptions {
 }
 
 export function TimeSeriesPanel(props: PanelProps) {
-  const { panel, frames, width, height, range, zone, theme, marks, syncKey, onZoom, onZoomOut } = props;
+  const { panel, frames, exemplars, width, height, range, zone, theme, scope } = props;
+  const { marks, syncKey, onZoom, onZoomOut } = props;
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
+  const [picked, setPicked] = useState<Picked>();
   const chart = useRef<uPlot | undefined>(undefined);
   const legend = useMemo(() => readLegend(panel.options), [panel.options]);
 
@@ -41,8 +53,8 @@ export function TimeSeriesPanel(props: PanelProps) {
   }, [frames, hidden]);
 
   // What the chart's callbacks read: they outlive the render that made them.
-  const live = useRef({ series: graph.series, marks, range, onZoom });
-  live.current = { series: graph.series, marks, range, onZoom };
+  const live = useRef({ series: graph.series, marks, exemplars, range, onZoom });
+  live.current = { series: graph.series, marks, exemplars, range, onZoom };
 
   const size = layout(legend, graph.series.length, width, height);
   const structure = useMemo(
@@ -58,6 +70,7 @@ export function TimeSeriesPanel(props: PanelProps) {
       // Asked at each drawing, so that a moving range needs no new chart.
       range: () => live.current.range,
       marks: () => live.current.marks,
+      exemplars: () => live.current.exemplars,
       zone,
       width: size.chartWidth,
       height: size.chartHeight,
@@ -66,12 +79,26 @@ export function TimeSeriesPanel(props: PanelProps) {
         tooltipPlugin({
           series: () => live.current.series,
           marks: () => live.current.marks,
+          exemplars: () => live.current.exemplars,
           zone,
           mode: mode === 'none' || mode === 'single' ? mode : 'multi',
           sort: sort === 'asc' || sort === 'desc' ? sort : 'none',
         }),
         {
           hooks: {
+            init: (u) => {
+              u.over.addEventListener('click', () => {
+                const exemplar = exemplarAt(u, live.current.exemplars, live.current.series);
+                const { left = 0, top = 0 } = u.cursor;
+                setPicked(
+                  exemplar && {
+                    exemplar,
+                    left: left + u.over.offsetLeft,
+                    top: top + u.over.offsetTop,
+                  },
+                );
+              });
+            },
             setSelect: (u) => {
               if (u.select.width < 4) return;
               const from = u.posToVal(u.select.left, 'x');
@@ -85,7 +112,8 @@ export function TimeSeriesPanel(props: PanelProps) {
     });
   }, [graph, zone, size.chartWidth, size.chartHeight, syncKey, panel.options]);
 
-  useEffect(() => chart.current?.redraw(false), [marks]);
+  useEffect(() => chart.current?.redraw(false), [marks, exemplars]);
+  const links = useMemo(() => readLinks(asObject(panel.fieldConfig.defaults).links), [panel.fieldConfig]);
 
   const toggle = useCallback(
     (name: string, add: boolean) => setHidden((old) => toggled(old, live.current.series, name, add)),
@@ -99,6 +127,16 @@ export function TimeSeriesPanel(props: PanelProps) {
   return (
     <div className={legend.right ? `${styles.panel} ${styles.side}` : styles.panel} onDoubleClick={onZoomOut}>
       <UPlotChart options={options} data={data} structure={structure} onReady={(u) => (chart.current = u)} />
+      {picked && (
+        <ExemplarCard
+          {...picked}
+          unit={graph.series.find((s) => s.refId === picked.exemplar.refId)?.config.unit}
+          links={links}
+          scope={scope}
+          zone={zone}
+          onClose={() => setPicked(undefined)}
+        />
+      )}
       {legend.show && size.legend > 0 && (
         <div
           className={styles.legend}

@@ -2,10 +2,12 @@ import uPlot from 'uplot';
 import { calmMoves } from '../../components/calmMoves';
 import { canvasColor, resolveColor, withAlpha } from '../../model/colors';
 import { customNumber, customString, type FieldConfig } from '../../model/fieldConfig';
+import type { Exemplar } from '../../model/exemplars';
 import { asArray, asObject, asString } from '../../model/json';
 import { calendar, type TimeZone } from '../../model/time';
 import { formatText, unitOf } from '../../units';
 import type { Mark, PanelProps } from '../types';
+import { drawExemplars } from './exemplars';
 import { lineWidth, stack, yRange, type Graph, type Series } from './series';
 
 const two = (n: number) => String(n).padStart(2, '0');
@@ -61,6 +63,7 @@ type ChartInput = Pick<PanelProps, 'zone' | 'width' | 'height' | 'syncKey'> & {
   graph: Graph;
   range: () => PanelProps['range'];
   marks: () => Mark[];
+  exemplars?: () => Exemplar[];
   plugins: uPlot.Plugin[];
 };
 
@@ -81,6 +84,7 @@ export function buildChart({
   height,
   syncKey,
   marks,
+  exemplars,
   plugins,
 }: ChartInput): Chart {
   const paint = look();
@@ -115,7 +119,7 @@ export function buildChart({
     bands: bands.map(([upper, lower]) => ({ series: [upper + 1, lower + 1] as [number, number] })),
     hooks: {
       drawAxes: [(u) => scales.forEach(({ key, config }) => drawThresholds(u, key, config))],
-      draw: [(u) => drawMarks(u, marks())],
+      draw: [(u) => drawMarks(u, marks()), (u) => drawExemplars(u, exemplars?.() ?? [], graph.series)],
     },
     plugins,
   };

@@ -6,6 +6,8 @@ import { reduce } from '../../model/calcs';
 
 /** One line of a graph: what was measured, and how it is to be drawn. */
 export interface Series {
+  /** The query that it answers. */
+  refId: string;
   name: string;
   config: FieldConfig;
   color: string;
@@ -42,6 +44,7 @@ export function graphOf(frames: Frame[]): Graph {
       // Lines are told apart by colour unless the dashboard says otherwise.
       const config = field.config.color.mode === '' ? { ...field.config, color: palette } : field.config;
       return {
+        refId: frame.refId,
         name: displayName(field, frame),
         config,
         color: colorOf(config, needsValue(config) ? reduce('lastNotNull', values) : null, {

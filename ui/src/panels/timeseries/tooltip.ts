@@ -1,9 +1,11 @@
 import type uPlot from 'uplot';
 import { canvasColor } from '../../model/colors';
+import type { Exemplar } from '../../model/exemplars';
 import { hiddenFrom } from '../../model/fieldConfig';
 import { formatInstant, type TimeZone } from '../../model/time';
 import { formatText } from '../../units';
 import type { Mark } from '../types';
+import { exemplarAt, exemplarColor } from './exemplars';
 import type { Series } from './series';
 import styles from './tooltip.module.css';
 
@@ -13,6 +15,7 @@ const nearPx = 6;
 export interface TooltipOptions {
   series: () => Series[];
   marks: () => Mark[];
+  exemplars?: () => Exemplar[];
   zone: TimeZone;
   mode: 'single' | 'multi' | 'none';
   sort: 'none' | 'asc' | 'desc';
@@ -45,6 +48,7 @@ export function tooltipPlugin(options: TooltipOptions): uPlot.Plugin {
     box.replaceChildren(
       head(formatInstant(Number(u.data[0][idx]), options.zone)),
       ...marksAt(u, left, options.marks()).map(markRow),
+      ...exemplarRows(exemplarAt(u, options.exemplars?.() ?? [], options.series()), options),
       ...rows.shown,
       ...(rows.more > 0 ? [note(`and ${rows.more} more`)] : []),
     );
@@ -147,6 +151,23 @@ function row(s: Series, value: number, focused: boolean): HTMLElement {
 function markRow(mark: Mark): HTMLElement {
   const text = mark.text ? `${mark.title}: ${mark.text}` : mark.title;
   return element(styles.row, swatch(mark.color), element(styles.name, text));
+}
+
+const maxLabels = 6;
+
+function exemplarRows(exemplar: Exemplar | undefined, { series, zone }: TooltipOptions): HTMLElement[] {
+  if (!exemplar) return [];
+  const { time, value, labels, refId } = exemplar;
+  const own = series().find((s) => s.refId === refId);
+  const line = (name: string, text: string) =>
+    element(styles.row, swatch(exemplarColor), element(styles.name, name), element(styles.value, text));
+  return [
+    line(`Exemplar at ${formatInstant(time, zone, true)}`, formatText(value, own?.config.unit)),
+    ...Object.entries(labels)
+      .slice(0, maxLabels)
+      .map(([name, text]) => line(name, text)),
+    note('Click to keep it open'),
+  ];
 }
 
 /**

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Select, TextInput, Tooltip } from '@mantine/core';
+import { ActionIcon, Button, Checkbox, Select, TextInput, Tooltip } from '@mantine/core';
 import { IconEye, IconEyeOff, IconPlus, IconTrash } from '@tabler/icons-react';
 import { useEffect, useState } from 'react';
 import { messageOf } from '../../../api';
@@ -25,6 +25,7 @@ export function Queries({ panel, edit, data }: { panel: Panel; edit: Edit; data?
         <Query
           key={target.refId}
           target={target}
+          graph={panel.type === 'timeseries'}
           error={
             data?.data?.errors.find((e) => e.refId === target.refId)?.error ??
             (panel.targets.length === 1 ? data?.error : undefined)
@@ -55,12 +56,14 @@ export function Queries({ panel, edit, data }: { panel: Panel; edit: Edit; data?
 
 interface QueryProps {
   target: Target;
+  /** The panel draws lines over time. */
+  graph: boolean;
   error: unknown;
   onChange: (patch: JsonObject) => void;
   onRemove: () => void;
 }
 
-function Query({ target, error, onChange, onRemove }: QueryProps) {
+function Query({ target, graph, error, onChange, onRemove }: QueryProps) {
   const [expr, setExpr] = useState(target.expr);
   useEffect(() => setExpr(target.expr), [target.expr]);
   // Asked when the typing pauses: each key would be a query of its own.
@@ -133,6 +136,13 @@ function Query({ target, error, onChange, onRemove }: QueryProps) {
           value={target.interval}
           onChange={(e) => onChange({ interval: e.currentTarget.value })}
         />
+        {graph && (
+          <Checkbox
+            label="Exemplars"
+            checked={target.exemplar}
+            onChange={(e) => onChange({ exemplar: e.currentTarget.checked })}
+          />
+        )}
       </div>
     </div>
   );
