@@ -72,3 +72,11 @@ test('rows of the oldest schema become places on the grid', () => {
   ]);
   expect(panels[4]?.panels.map((p) => p.id)).toEqual([4]);
 });
+
+test.each([
+  ['old', { yAxis: { format: 'bytes' } }, 'bytes'],
+  ["today's", { options: { yAxis: { unit: 's' } } }, 's'],
+])('a heatmap of %s schema has its unit', (_, raw, unit) => {
+  const [panel] = panelsOf({ panels: [{ id: 1, type: 'heatmap', ...raw }] });
+  expect(getPath(panel!.options, ['yAxis', 'unit'])).toBe(unit);
+});

@@ -148,12 +148,13 @@ function fromSingleStat(raw: JsonObject): JsonObject {
 }
 
 function fromOldHeatmap(raw: JsonObject): JsonObject {
-  if (raw.options && asObject(raw.options).color) return raw;
+  const options = asObject(raw.options);
+  if (options.color || options.yAxis) return raw;
   const axis = asObject(raw.yAxis);
   return {
     ...raw,
     options: {
-      ...asObject(raw.options),
+      ...options,
       yAxis: { unit: axis.format ?? 'short' },
       calculate: raw.dataFormat === 'timeseries',
     },

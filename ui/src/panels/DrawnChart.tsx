@@ -68,6 +68,8 @@ export function DrawnChart({
           ticks: { show: false },
           size: axis.size,
           splits: axis.splits ? (...args) => resolveSplits(live.current.axis.splits, args) : undefined,
+          // Ticks that were chosen all stay; a logarithmic axis would thin them out.
+          filter: axis.splits ? (_u, splits) => splits : undefined,
           values: (...args) => resolveValues(live.current.axis.values, args),
         },
       ],

@@ -7,7 +7,7 @@ import { formatInstant } from '../../model/time';
 import { formatText } from '../../units';
 import { DrawnChart } from '../DrawnChart';
 import type { PanelProps } from '../types';
-import { heatOf } from './cells';
+import { heatOf, type Heat } from './cells';
 
 const shades = 64;
 
@@ -66,7 +66,7 @@ export function HeatmapPanel(props: PanelProps) {
       describe={describe}
       axis={{
         size: heat.names ? Math.min(200, Math.max(...heat.names.map((n) => n.length * 6.6 + 16))) : 64,
-        splits: heat.names ? () => (heat.names ?? []).map((_, i) => i + 0.5) : undefined,
+        splits: splitsOf(heat),
         values: (_u: uPlot, splits: number[]) =>
           heat.names
             ? heat.names.map((n) => n.slice(0, 30))
@@ -74,6 +74,24 @@ export function HeatmapPanel(props: PanelProps) {
       }}
     />
   );
+}
+
+const leastGapPx = 18;
+
+/** Ticks stand on the bounds of buckets, as many as find a place. */
+function splitsOf({ names, bounds }: Heat): uPlot.Axis.Splits | undefined {
+  if (names) return () => names.map((_, i) => i + 0.5);
+  if (!bounds) return undefined;
+  return (u, _axis, min, max) => {
+    let last = Infinity;
+    return bounds.filter((bound) => {
+      if (bound < min || bound > max) return false;
+      const at = u.valToPos(bound, 'y');
+      if (last - at < leastGapPx) return false;
+      last = at;
+      return true;
+    });
+  };
 }
 
 /** The scheme's dark end is the ground; on the light theme it starts light. */

@@ -7,6 +7,8 @@ export interface Heat {
   max: number;
   /** Buckets that grow by a factor are drawn on a logarithmic axis. */
   log: boolean;
+  /** Where one bucket ends and the next begins, upwards. */
+  bounds?: number[];
   /** Names of the rows, where they are no numbers. */
   names?: string[];
 }
@@ -90,7 +92,8 @@ function bucketHeat(frames: Frame[]): Heat {
       if (count > 0) cells.push({ from, to: from + step(row, j), low, high, count });
     });
   });
-  return finish(cells, factor !== undefined);
+  const bounds = finite.map((r) => r.bound);
+  return { ...finish(cells, factor !== undefined), bounds };
 }
 
 const parseBound = (text: string): number =>
