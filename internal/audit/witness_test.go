@@ -306,6 +306,13 @@ func (s *script) count(n int) {
 	s.most = max(s.most, s.now)
 }
 
+// counted returns how many connections were opened, are open, and were at once.
+func (s *script) counted() (opened, now, most int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.opened, s.now, s.most
+}
+
 func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	conn, err := websocket.Accept(w, r, nil)
 	if err != nil {
@@ -367,13 +374,13 @@ func TestWitnessRotatesWithoutLosingABar(t *testing.T) {
 		w.want(btc)
 		time.Sleep(23*time.Hour + 40*time.Minute + 30*time.Second)
 		synctest.Wait()
-		if s.opened != 1 || !w.up() {
-			t.Errorf("got %d connections, up %t before the rotation", s.opened, w.up())
+		if opened, _, _ := s.counted(); opened != 1 || !w.up() {
+			t.Errorf("got %d connections, up %t before the rotation", opened, w.up())
 		}
 		time.Sleep(20 * time.Minute)
 		synctest.Wait()
-		if s.opened != 2 || s.most != 2 || s.now != 1 || !w.up() {
-			t.Errorf("got %d connections, %d at once, %d now, up %t; want 2, 2, 1", s.opened, s.most, s.now, w.up())
+		if opened, now, most := s.counted(); opened != 2 || most != 2 || now != 1 || !w.up() {
+			t.Errorf("got %d connections, %d at once, %d now, up %t; want 2, 2, 1", opened, most, now, w.up())
 		}
 		end := time.Now().Truncate(time.Minute)
 		if bars, all := w.bars(btc, end.Add(-keptBars*time.Minute), end); !all || len(bars) != keptBars {
@@ -400,13 +407,13 @@ func TestSilentWitnessIsDown(t *testing.T) {
 		w.want(btc)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if w.up() || !w.until(btc).IsZero() || s.opened != 1 {
-			t.Errorf("up %t, until %s, %d connections after an acknowledgement", w.up(), w.until(btc), s.opened)
+		if opened, _, _ := s.counted(); w.up() || !w.until(btc).IsZero() || opened != 1 {
+			t.Errorf("up %t, until %s, %d connections after an acknowledgement", w.up(), w.until(btc), opened)
 		}
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		if s.opened < 3 || s.opened > 6 || s.most != 1 {
-			t.Errorf("got %d connections in eleven minutes, %d at once", s.opened, s.most)
+		if opened, _, most := s.counted(); opened < 3 || opened > 6 || most != 1 {
+			t.Errorf("got %d connections in eleven minutes, %d at once", opened, most)
 		}
 	})
 }
