@@ -237,7 +237,8 @@ func playScenario(t *testing.T, s scenario) {
 		}
 	}
 	g := start(t, cfg, n)
-	if testing.Short() {
+	brief := testing.Short() || raceDetector // Half an hour takes minutes with the race detector.
+	if brief {
 		s.minutes = 3
 	}
 	// The clients come when a minute of the exchange begins.
@@ -270,7 +271,7 @@ func playScenario(t *testing.T, s scenario) {
 	if counts.Banned > 0 || counts.Limited > s.limited {
 		t.Errorf("got %d × 429 and %d × 418, want at most %d and 0", counts.Limited, counts.Banned, s.limited)
 	}
-	if share < 0.97 && !testing.Short() {
+	if share < 0.97 && !brief {
 		t.Errorf("got %.2f%% of the allowed weight used, want 97%%", 100*share)
 	}
 	if counts.Limited == 0 && (late > 0 || r.rejected > 0) || len(r.sent) == 0 {
