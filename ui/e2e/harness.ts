@@ -89,6 +89,11 @@ export async function until(condition: () => Promise<boolean>, timeoutMs: number
 }
 
 export async function startBrowser(): Promise<Browser> {
+  // A browser that crashes at its start says nothing about the page.
+  return launch().catch(launch);
+}
+
+function launch(): Promise<Browser> {
   return chromium.launch({
     executablePath,
     args: [

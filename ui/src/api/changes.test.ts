@@ -111,8 +111,8 @@ test('nothing is asked for without a login', () => {
   vi.advanceTimersByTime(60_000);
   expect(sources).toHaveLength(0);
   connection.restored();
-  vi.advanceTimersByTime(40_000);
-  expect(sources).toHaveLength(1);
+  vi.advanceTimersByTime(40_000); // The longest pause between two tries; nobody greets, so there may be several.
+  expect(sources.length).toBeGreaterThan(0);
 });
 
 test('what an old stream says late counts for nothing', () => {
