@@ -82,6 +82,21 @@ func TestRuleFindsTheProblemsOfItsFixture(t *testing.T) {
 	}
 }
 
+// A picture is no text, which is all that a fixture can hold.
+func TestLinksToImagesAreFollowed(t *testing.T) {
+	tree, err := Load(fstest.MapFS{
+		"README.md":            {Data: []byte("![a picture](docs/images/here.png)\n![gone](docs/images/gone.png)\n")},
+		"docs/images/here.png": {Data: []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Problem{{"README.md", 2, "links to docs/images/gone.png, which does not exist"}}
+	if diff := cmp.Diff(want, checkLinks(tree)); diff != "" {
+		t.Errorf("problems (-want +got):\n%s", diff)
+	}
+}
+
 func TestLoadNamesTheFileThatIsNotGo(t *testing.T) {
 	_, err := Load(fstest.MapFS{"internal/a/a.go": {Data: []byte("package")}})
 	if err == nil || !strings.Contains(err.Error(), "internal/a/a.go") {

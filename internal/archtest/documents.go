@@ -28,8 +28,8 @@ func checkTargets(t *Tree) []Problem {
 	return problems
 }
 
-// checkLinks follows each relative link of the documents. A heading's anchor is
-// not looked up.
+// checkLinks follows each relative link of the documents, those to images too. A
+// heading's anchor is not looked up.
 func checkLinks(t *Tree) []Problem {
 	link := regexp.MustCompile(`\]\(([^)\s#]+)(?:#[^)]*)?\)`)
 	var problems []Problem
@@ -40,7 +40,7 @@ func checkLinks(t *Tree) []Problem {
 				continue // A URL.
 			}
 			to := path.Join(path.Dir(name), target)
-			if _, ok := t.Text[to]; !ok && !t.dirs[to] {
+			if !t.paths[to] {
 				problems = append(problems, Problem{name, lineAt(text, m[2]), fmt.Sprintf("links to %s, which does not exist", target)})
 			}
 		}

@@ -25,8 +25,9 @@ type Tree struct {
 	// Text holds every text file, by its path from the root.
 	Text map[string]string
 
-	dirs map[string]bool
-	fset *token.FileSet
+	// paths are those of all directories and files, images among them.
+	paths map[string]bool
+	fset  *token.FileSet
 }
 
 // Package is the Go files of one directory, with its external tests.
@@ -60,14 +61,14 @@ func built(dir string) bool {
 // Load reads the repository whose root is fsys. Build constraints are ignored, so
 // that the rules hold on every platform.
 func Load(fsys fs.FS) (*Tree, error) {
-	t := &Tree{Text: make(map[string]string), dirs: make(map[string]bool), fset: token.NewFileSet()}
+	t := &Tree{Text: make(map[string]string), paths: make(map[string]bool), fset: token.NewFileSet()}
 	packages := make(map[string]*Package)
 	err := fs.WalkDir(fsys, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		if entry.IsDir() {
-			t.dirs[name] = true
+			t.paths[name] = true
 			if built(name) {
 				return fs.SkipDir
 			}
@@ -76,6 +77,7 @@ func Load(fsys fs.FS) (*Tree, error) {
 		if !entry.Type().IsRegular() {
 			return nil
 		}
+		t.paths[name] = true
 		content, err := fs.ReadFile(fsys, name)
 		if err != nil {
 			return err
