@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 
-const binary = resolve(process.env.HEDGEWATCH_BIN ?? join(import.meta.dirname, '../../bin/hedgewatch'));
+export const binary = resolve(
+  process.env.HEDGEWATCH_BIN ?? join(import.meta.dirname, '../../bin/hedgewatch'),
+);
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 export const outDir = join(import.meta.dirname, 'out');
 
@@ -62,7 +64,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   return { url, stop };
 }
 
-async function end(child: ChildProcess): Promise<void> {
+export async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null) return;
   const exited = new Promise((done) => child.once('exit', done));
   child.kill('SIGTERM');
@@ -134,7 +136,7 @@ export async function openPage(
   const page = await context.newPage();
   const problems: string[] = [];
   page.on('console', (message) => {
-    if (message.type() === 'error') problems.push(`console: ${message.text()}`);
+    if (message.type() === 'error') problems.push(`console: ${message.text()} ${message.location().url}`);
   });
   page.on('pageerror', (error) => problems.push(`exception: ${error.message}\n${error.stack ?? ''}`));
   page.on('request', (request) => {
