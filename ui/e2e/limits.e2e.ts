@@ -75,6 +75,12 @@ test('what is used is seen without a reload: by priority, client and account', a
     .first()
     .waitFor();
   expect(await page.content()).not.toContain('key-of-a-test');
+
+  await page.goto('/');
+  await page
+    .locator('[data-tile="weight"]')
+    .getByText(/^\d+%$/)
+    .waitFor();
   expect(problems).toEqual([]);
 });
 

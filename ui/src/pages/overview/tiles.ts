@@ -48,7 +48,8 @@ export const tiles: TileSpec[] = [
   {
     id: 'weight',
     title: 'Rate limit used',
-    value: 'max(hedgewatch_binance_used_weight / hedgewatch_binance_weight_limit)',
+    value:
+      'max(hedgewatch_binance_used_weight / on (instance, job, market, window) group_left () hedgewatch_binance_weight_limit)',
     source: 'hedgewatch_binance_used_weight',
     unit: 'percentunit',
     decimals: 0,
