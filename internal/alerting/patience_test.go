@@ -13,12 +13,12 @@ func TestPatienceEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := withPatience(t.Context(), time.Second)
 		defer cancel()
-		time.Sleep(time.Second - 1)
+		time.Sleep(time.Second - time.Millisecond)
 		synctest.Wait()
 		if ctx.Err() != nil {
 			t.Errorf("ended early: %v", context.Cause(ctx))
 		}
-		time.Sleep(1)
+		time.Sleep(time.Millisecond)
 		synctest.Wait()
 		if !errors.Is(context.Cause(ctx), errNoAnswer) {
 			t.Errorf("got %v, want %v", context.Cause(ctx), errNoAnswer)
