@@ -110,7 +110,7 @@ func exitCode(err error) int {
 	if err == nil {
 		return 0
 	}
-	if exit, ok := err.(*exec.ExitError); ok { //nolint:errorlint // exec returns it as it is.
+	if exit, ok := err.(*exec.ExitError); ok { // exec returns it as it is.
 		return exit.ExitCode()
 	}
 	return -1

@@ -86,7 +86,7 @@ func (x *exchange) ask(ctx context.Context, method, path, account string, p url.
 
 // cause leaves out the URL, in which the signature stands.
 func cause(err error) error {
-	if e, ok := err.(*url.Error); ok { //nolint:errorlint // http.Client returns it as it is.
+	if e, ok := err.(*url.Error); ok { // http.Client returns it as it is.
 		return e.Err
 	}
 	return err
