@@ -74,6 +74,9 @@ type Finding struct {
 	To   time.Time `json:"to"`
 	// Count is the number of rows concerned, of each symbol.
 	Count int64 `json:"count"`
+	// FirstID and LastID are the ids that are missing, of public trades; else 0.
+	FirstID int64 `json:"firstId,omitempty"`
+	LastID  int64 `json:"lastId,omitempty"`
 	// Fields that are wrong, for a mismatch.
 	Fields []string `json:"fields,omitempty"`
 	// Evidence says how it is known, with the values of the first row.

@@ -198,7 +198,13 @@ type progress struct {
 	Summed    time.Time `json:"summed,omitzero"`
 	RefusedAt time.Time `json:"refusedAt,omitzero"`
 	// Newest is the time of the newest row, for bars the end of its interval.
-	Newest      time.Time `json:"newest,omitzero"`
+	Newest time.Time `json:"newest,omitzero"`
+	// NewestID is the id of that row, of public trades.
+	NewestID int64 `json:"newestId,omitempty"`
+	// Edge is the time of the oldest row of a pass over history: older rows end with
+	// the id before its.
+	Edge        time.Time `json:"edge,omitzero"`
+	CountedAt   time.Time `json:"countedAt,omitzero"` // When trades were counted last.
 	LastSuccess time.Time `json:"lastSuccess"`
 	// Slowest is how long the slowest row of the last look took to be stored.
 	Slowest time.Duration `json:"slowest,omitempty"`
@@ -220,6 +226,8 @@ type watch struct {
 	history pass
 	err     error // why nothing can be verified now
 	raised  map[Kind]int64
+	// tickers are counts of the exchange that are to be compared; the background's own.
+	tickers map[Series]ticker
 	// listAgain is how long the list of series is good for.
 	listAgain time.Duration
 }
@@ -234,7 +242,7 @@ func newWatch(a *Auditor, i int, d Dataset) *watch {
 	return &watch{
 		Dataset: d, a: a, index: i, logger: a.deps.Logger.With("source", d.Source, "dataset", d.Name),
 		series: map[Series]*progress{}, book: book{prefix: d.Name + "|finding|", records: map[string]*Record{}}, raised: map[Kind]int64{},
-		sooner: make(chan struct{}, 1),
+		sooner: make(chan struct{}, 1), tickers: map[Series]ticker{},
 	}
 }
 

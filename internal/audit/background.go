@@ -29,6 +29,9 @@ func (w *watch) historyStep(ctx context.Context, now time.Time) (more bool, err 
 	}
 	if h.Cursor.IsZero() || h.Cursor.After(now) {
 		h.Cursor = now
+		for i := range list {
+			list[i].Edge = time.Time{}
+		}
 	}
 	span := historySpan
 	for _, p := range list {
@@ -40,13 +43,15 @@ func (w *watch) historyStep(ctx context.Context, now time.Time) (more bool, err 
 	if begin := now.Add(-time.Duration(w.History)); low.Before(begin) {
 		low = begin
 	}
-	findings, froms, err := w.pastFindings(ctx, list, low, h.Cursor)
+	findings, reached, err := w.pastFindings(ctx, list, low, h.Cursor)
 	if err != nil {
 		return false, err
 	}
-	w.add(now, findings, false)
-	for s, from := range froms {
-		w.update(s, func(p *progress) { p.From = from })
+	asked, rest := w.settleIDs(ctx, findings)
+	w.add(now, rest, false)
+	w.add(now, asked, true)
+	for s, r := range reached {
+		w.update(s, func(p *progress) { p.From, p.Edge = r.from, r.edge })
 	}
 	h.Cursor = low
 	if more = low.After(now.Add(-time.Duration(w.History))); !more {
@@ -62,12 +67,15 @@ func (w *watch) historyStep(ctx context.Context, now time.Time) (more bool, err 
 	return more, nil
 }
 
+// reached is how far back the rows of a series are verified.
+type reached struct{ from, edge time.Time }
+
 // pastFindings verifies [low, high) of all series, and returns where they begin
 // now. A series that has no rows yet at low begins with its first one.
-func (w *watch) pastFindings(ctx context.Context, list []progress, low, high time.Time) ([]Finding, map[Series]time.Time, error) {
+func (w *watch) pastFindings(ctx context.Context, list []progress, low, high time.Time) ([]Finding, map[Series]reached, error) {
 	var results []Result
 	var findings []Finding
-	froms := map[Series]time.Time{}
+	now := map[Series]reached{}
 	for _, p := range list {
 		to := p.Until
 		if high.Before(to) {
@@ -83,13 +91,21 @@ func (w *watch) pastFindings(ctx context.Context, list []progress, low, high tim
 		}
 		if p.Series.Dataset != Klines {
 			check := NewEntryCheck(p.Series)
+			if check.rules.contiguous && to.Before(p.Edge) {
+				to = p.Edge
+			}
 			if err := w.rows.Entries(ctx, p.Series, low, to, check.Add); err != nil {
 				return nil, nil, err
 			}
 			findings = append(findings, check.Result(low, to).Findings...)
+			r := reached{from: p.From, edge: p.Edge}
 			if fresh {
-				froms[p.Series] = low
+				r.from = low
 			}
+			if check.rows > 0 { // The row itself is in the next piece too.
+				r.edge = micro(check.first + 1)
+			}
+			now[p.Series] = r
 			continue
 		}
 		check, err := NewKlineCheck(p.Series)
@@ -113,10 +129,10 @@ func (w *watch) pastFindings(ctx context.Context, list []progress, low, high tim
 		r := check.Result(start, micro(check.ceil(to)))
 		results = append(results, r)
 		if fresh && r.From.Before(p.From) {
-			froms[p.Series] = r.From
+			now[p.Series] = reached{from: r.From}
 		}
 	}
-	return append(findings, Attribute(results)...), froms, nil
+	return append(findings, Attribute(results)...), now, nil
 }
 
 // compareStep asks the exchange for the next page of one series.
@@ -133,6 +149,17 @@ func (w *watch) compareStep(ctx context.Context, now time.Time) (more bool, err 
 	w.a.mu.Unlock()
 	for _, p := range w.sorted() {
 		if p.From.IsZero() || p.Series.Dataset == Klines && !verified {
+			continue
+		}
+		if p.Series.public() {
+			switch done, err := w.comparePublic(ctx, &p, now); {
+			case err != nil && refusalOf(err) != nil:
+				w.refused(now, p.Series, p.Newest, p.Until, refusalOf(err))
+			case err != nil:
+				return false, err
+			case done:
+				w.accepted(now, p.Series)
+			}
 			continue
 		}
 		from, to, ok := w.comparePiece(&p, now.Add(-late))

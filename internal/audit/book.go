@@ -46,7 +46,10 @@ func (r *Record) rechecked() bool { return r.ours() && !(r.Kind == Unchecked && 
 func idOf(f *Finding) string {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%+v|%v|%s|%s|%d", f.Series, f.Symbols, f.Kind, f.Fields, f.From.UnixMicro())
-	if f.Series.Dataset != Klines && f.Kind != WrongSum { // Two rows may share a time.
+	switch {
+	case f.LastID != 0:
+		fmt.Fprintf(h, "|%d", f.FirstID)
+	case f.Series.Dataset != Klines && f.Kind != WrongSum: // Two rows may share a time.
 		h.Write([]byte(f.Evidence))
 	}
 	return fmt.Sprintf("%016x", h.Sum64())
@@ -86,7 +89,7 @@ func (b *book) add(now time.Time, findings []Finding) []*Record {
 			continue
 		}
 		if r := b.before(&f); r != nil {
-			r.To, r.Count, r.CheckedAt, r.Confirmed = f.To, r.Count+f.Count, now, false
+			r.To, r.LastID, r.Count, r.CheckedAt, r.Confirmed = f.To, f.LastID, r.Count+f.Count, now, false
 			b.save(r)
 			news = append(news, r)
 			continue
@@ -105,16 +108,36 @@ func (b *book) add(now time.Time, findings []Finding) []*Record {
 
 // before returns an open finding that f goes on from.
 func (b *book) before(f *Finding) *Record {
-	if f.Series.Dataset != Klines {
+	if f.Series.Dataset != Klines && f.LastID == 0 {
 		return nil
 	}
 	for _, r := range b.records {
-		if r.open() && r.Kind == f.Kind && r.Cause == f.Cause && r.Series == f.Series && r.To.Equal(f.From) &&
+		if r.open() && r.Kind == f.Kind && r.Cause == f.Cause && r.Series == f.Series && r.goesOn(f) &&
 			slices.Equal(r.Symbols, f.Symbols) && slices.Equal(r.Fields, f.Fields) {
 			return r
 		}
 	}
 	return nil
+}
+
+// goesOn says that f begins where r ends: by its time or, where rows have ids that
+// leave none out, by those.
+func (r *Record) goesOn(f *Finding) bool {
+	if f.LastID != 0 {
+		return r.LastID != 0 && r.LastID+1 == f.FirstID
+	}
+	return r.To.Equal(f.From)
+}
+
+// holdsIDs says whether all ids of a finding are known to be missing.
+func (b *book) holdsIDs(f *Finding) bool {
+	var list []idRun
+	for _, r := range b.records {
+		if r.open() && r.Kind == Missing && r.LastID != 0 && r.Series == f.Series {
+			list = append(list, idRun{first: r.FirstID, last: r.LastID})
+		}
+	}
+	return len(lacking(list, f.FirstID, f.LastID)) == 0
 }
 
 func (b *book) count() (n int) {
@@ -166,6 +189,8 @@ func (r *Record) recheckAfter(now time.Time) time.Duration {
 	switch {
 	case r.Kind == WrongSum:
 		least = 5 * time.Minute // It takes a day's rows.
+	case r.LastID != 0 && r.To.Sub(r.From) > time.Hour:
+		least = 5 * time.Minute // It takes an hour's rows.
 	case r.Confirmed && r.Series.Account != "":
 		least = 30 * time.Second // A page of incomes weighs 30.
 	}

@@ -23,6 +23,7 @@ type EntryCheck struct {
 
 	rows        int64
 	first, last int64 // times
+	greatest    int64 // id
 	prev        Entry
 	slowest     time.Duration
 	recent      map[key]Entry
@@ -81,6 +82,7 @@ func (c *EntryCheck) Add(e *Entry) {
 	if c.rows > 1 {
 		c.continuity(e)
 	}
+	c.greatest = max(c.greatest, e.ID)
 	c.prev = *e
 }
 
@@ -136,16 +138,10 @@ func (c *EntryCheck) continuity(e *Entry) {
 	case gap < 0 && c.rules.contiguous:
 		c.report(Order, e, 1, nil, fmt.Sprintf("id %d comes after %d, and not before it in time", e.ID, c.prev.ID))
 	case gap > 0 && c.rules.contiguous:
-		c.missing(e, gap, fmt.Sprintf("ids %d to %d are not there", c.prev.ID+1, e.ID-1))
+		c.keep(missingIDs(c.series, idRun{c.prev.ID + 1, e.ID - 1}, micro(c.prev.Time), micro(e.Time)))
 	case c.rules.ranges && gap == 0 && e.HasRange && c.prev.HasRange && !e.repaired() && !c.prev.repaired() && e.FirstID != c.prev.LastID+1:
 		c.report(Mismatch, e, 1, []string{"first_id"}, fmt.Sprintf("%s begins with trade %d, the one before ends with %d", e.key(), e.FirstID, c.prev.LastID))
 	}
-}
-
-func (c *EntryCheck) missing(e *Entry, count int64, evidence string) {
-	c.keep(Finding{
-		Series: c.series, Kind: Missing, Cause: Platform, From: micro(c.prev.Time), To: micro(e.Time), Count: count, Evidence: evidence,
-	})
 }
 
 func (c *EntryCheck) report(kind Kind, e *Entry, count int64, fields []string, evidence string) {

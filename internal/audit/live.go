@@ -93,9 +93,11 @@ func (w *watch) live(ctx context.Context, now time.Time) error {
 			return err
 		}
 	}
-	findings = append(findings, w.settle(ctx, Attribute(results))...)
-	w.add(now, findings, false)
-	w.add(now, testified, true)
+	settling, cancel := context.WithTimeout(ctx, confirmTimeout)
+	defer cancel()
+	asked, rest := w.settleIDs(settling, findings)
+	w.add(now, append(rest, w.settle(settling, Attribute(results))...), false)
+	w.add(now, append(testified, asked...), true)
 	for _, r := range results {
 		w.update(r.Series, func(p *progress) {
 			if p.From.IsZero() {
@@ -168,6 +170,9 @@ func (w *watch) readEntries(ctx context.Context, p *progress, now time.Time) (Re
 		return Result{}, nil // A replica has fallen behind what it had.
 	}
 	check := NewEntryCheck(p.Series)
+	if check.rules.contiguous && p.Newest.Before(from) && !p.Newest.IsZero() {
+		from = p.Newest // However long ago it was, the next row has the next id.
+	}
 	check.LateAfter = time.Duration(w.LateAfter)
 	if err := w.rows.Entries(ctx, p.Series, from, until, check.Add); err != nil {
 		return Result{}, err
@@ -179,7 +184,7 @@ func (w *watch) readEntries(ctx context.Context, p *progress, now time.Time) (Re
 		}
 		p.Until, p.LastSuccess, p.Slowest = until, now, check.Slowest()
 		if check.rows > 0 {
-			p.Newest = micro(check.last)
+			p.Newest, p.NewestID = micro(check.last), check.greatest
 		}
 	})
 	return r, nil
@@ -189,8 +194,6 @@ func (w *watch) readEntries(ctx context.Context, p *progress, now time.Time) (Re
 // symbol has them proves a halt in the past; now it may also be that the platform
 // has stopped.
 func (w *watch) settle(ctx context.Context, findings []Finding) []Finding {
-	ctx, cancel := context.WithTimeout(ctx, confirmTimeout)
-	defer cancel()
 	var settled []Finding
 	asked := 0
 	for _, f := range findings {
@@ -268,19 +271,20 @@ func (w *watch) recheck(ctx context.Context, now time.Time) {
 	}
 	w.a.mu.Unlock()
 	for _, r := range list {
-		left, err := w.still(ctx, &r)
+		left, asked, err := w.still(ctx, &r)
 		w.a.mu.Lock()
 		current := w.book.records[r.ID]
 		switch {
 		case current == nil || !current.To.Equal(r.To):
 		case err != nil:
 			current.CheckedAt = now // It stays open: nobody knows better.
-		case len(left) == 1 && left[0].From.Equal(r.From) && left[0].To.Equal(r.To) && left[0].Cause == r.Cause:
-			current.CheckedAt, current.Evidence = now, left[0].Evidence
+		case len(left) == 1 && left[0].From.Equal(r.From) && left[0].To.Equal(r.To) && left[0].Cause == r.Cause &&
+			left[0].FirstID == r.FirstID && left[0].LastID == r.LastID:
+			current.CheckedAt, current.Evidence, current.Confirmed = now, left[0].Evidence, asked
 		default:
 			w.book.close(now, current)
 			for _, n := range w.book.add(now, left) {
-				n.OpenedAt = r.OpenedAt // It is the rest of what was known.
+				n.OpenedAt, n.Confirmed = r.OpenedAt, asked // It is the rest of what was known.
 				n.Plan = w.a.exchange.plan(&n.Finding, now)
 				w.book.save(n)
 			}
@@ -292,17 +296,25 @@ func (w *watch) recheck(ctx context.Context, now time.Time) {
 	}
 }
 
-// still returns what is left of a finding.
-func (w *watch) still(ctx context.Context, r *Record) ([]Finding, error) {
+// still returns what is left of a finding, and whether the exchange was asked about
+// it, now or before.
+func (w *watch) still(ctx context.Context, r *Record) (left []Finding, asked bool, err error) {
 	switch {
-	case r.Kind == Late:
-		return nil, nil // The row is there.
+	case r.Kind == Late: // The row is there.
+	case r.LastID != 0:
+		return w.stillLacking(ctx, r)
 	case r.Kind == WrongSum:
-		findings, err := w.compareAccount(ctx, r.Series, r.From, r.To)
-		return same(findings, r), err
+		left, err = w.compareAccount(ctx, r.Series, r.From, r.To)
+		left = same(left, r)
 	case r.Series.Dataset != Klines:
-		return w.stillEntries(ctx, r)
+		left, err = w.stillEntries(ctx, r)
+	default:
+		left, err = w.stillBars(ctx, r)
 	}
+	return left, r.Confirmed, err
+}
+
+func (w *watch) stillBars(ctx context.Context, r *Record) ([]Finding, error) {
 	p := progress{Series: r.Series}
 	if r.Confirmed && r.Kind != Missing {
 		return w.differences(ctx, r.Series, r.From, r.To)

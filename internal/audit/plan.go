@@ -63,9 +63,12 @@ func (x *exchange) plan(f *Finding, now time.Time) *Plan {
 	case Incomes:
 		signed = true
 		requests = x.spans(incomePath(s.Market), url.Values{"limit": {"1000"}}, f, window(s.Market))
-	case AggTrades:
-		path := map[string]string{"spot": "/api/v3/aggTrades", "usdm": "/fapi/v1/aggTrades", "coinm": "/dapi/v1/aggTrades"}[s.Market]
-		requests = x.spans(path, url.Values{"symbol": {s.Symbol}, "limit": {"1000"}}, f, time.Hour)
+	case AggTrades, Trades:
+		if f.LastID != 0 {
+			requests = idRequests(s, idRun{f.FirstID, f.LastID})
+		} else if s.Dataset == AggTrades {
+			requests = x.spans(publicPath(s), url.Values{"symbol": {s.Symbol}, "limit": {"1000"}}, f, time.Hour)
+		}
 	}
 	if len(requests) == 0 || len(requests) > maxPlanned {
 		return nil

@@ -118,6 +118,9 @@ func (s *SeriesStatus) count(f *Finding) {
 		return
 	case f.Kind == Missing:
 		s.Missing += f.Count
+		if f.LastID != 0 && f.From.After(s.Newest) { // Nothing was stored since.
+			s.LagSeconds = max(s.LagSeconds, s.Until.Sub(f.From).Seconds())
+		}
 	case f.Kind == Duplicate:
 		s.Duplicate += f.Count
 	case f.Kind == Late:
