@@ -159,7 +159,7 @@ func (h *History) replay(ctx context.Context, r Request, m *machine) (steps int,
 		if end.After(r.To) {
 			end = r.To
 		}
-		matrix, err := h.query(ctx, r.Expr, start, end, step)
+		matrix, err := h.Query(ctx, r.Expr, start, end, step)
 		if err != nil {
 			return 0, err
 		}
@@ -171,7 +171,9 @@ func (h *History) replay(ctx context.Context, r Request, m *machine) (steps int,
 	return steps, nil
 }
 
-func (h *History) query(ctx context.Context, expr string, start, end time.Time, step time.Duration) (promql.Matrix, error) {
+// Query evaluates an expression at every step from start to end. An error that
+// the expression causes, or its size, is a [BadRequest].
+func (h *History) Query(ctx context.Context, expr string, start, end time.Time, step time.Duration) (promql.Matrix, error) {
 	q, err := h.deps.Engine.NewRangeQuery(ctx, h.deps.Storage, nil, expr, start, end, step)
 	if err != nil {
 		return nil, bad("expr: %w", err)
@@ -205,7 +207,7 @@ func explain(err error) error {
 	var storageErr promql.ErrStorage
 	switch {
 	case errors.As(err, &timeout), errors.As(err, &samples), errors.Is(err, context.DeadlineExceeded):
-		return bad("the backtest is too large: %w; use a longer step, a shorter time or fewer series", err)
+		return bad("too much to read: %w; use a longer step, a shorter time or fewer series", err)
 	case errors.As(err, &canceled), errors.As(err, &storageErr):
 		return err
 	}

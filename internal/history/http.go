@@ -20,16 +20,21 @@ func (h *History) BacktestHandler() http.Handler {
 			return
 		}
 		result, err := h.Backtest(r.Context(), request)
-		var badRequest BadRequest
-		switch {
-		case errors.As(err, &badRequest):
-			fail(w, http.StatusUnprocessableEntity, "bad_data", err.Error())
-		case err != nil:
-			fail(w, http.StatusInternalServerError, "internal", err.Error())
-		default:
-			answer(w, http.StatusOK, result)
-		}
+		Answer(w, result, err)
 	})
+}
+
+// Answer writes a result as JSON, or the error with the status that it asks for.
+func Answer(w http.ResponseWriter, result any, err error) {
+	var badRequest BadRequest
+	switch {
+	case errors.As(err, &badRequest):
+		fail(w, http.StatusUnprocessableEntity, "bad_data", err.Error())
+	case err != nil:
+		fail(w, http.StatusInternalServerError, "internal", err.Error())
+	default:
+		answer(w, http.StatusOK, result)
+	}
 }
 
 func fail(w http.ResponseWriter, status int, kind, text string) {

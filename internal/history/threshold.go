@@ -90,7 +90,7 @@ func (h *History) threshold(ctx context.Context, r Request, expr parser.Expr) (*
 		return nil, nil
 	}
 	step := max(time.Duration(r.Step), r.To.Sub(r.From)/thresholdSteps)
-	matrix, err := h.query(ctx, side.String(), r.From, r.To, step)
+	matrix, err := h.Query(ctx, side.String(), r.From, r.To, step)
 	if err != nil {
 		return nil, err
 	}
