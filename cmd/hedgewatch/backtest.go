@@ -1,15 +1,11 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -20,23 +16,18 @@ import (
 	"github.com/hedgewatch/hedgewatch/internal/history"
 )
 
-const (
-	backtestTimeout = 2 * time.Minute
-	maxAnswerBytes  = 64 << 20
-)
-
 // backtestFlags are those of `hedgewatch backtest`.
 type backtestFlags struct {
-	url, tokenFile, from, to, format string
-	rule                             history.Request
-	forDuration, keep, step          model.Duration
+	server                  server
+	from, to, format        string
+	rule                    history.Request
+	forDuration, keep, step model.Duration
 }
 
 func addBacktest(app *kingpin.Application, commands map[string]command) {
 	f := backtestFlags{rule: history.Request{Labels: map[string]string{}}}
 	cmd := app.Command("backtest", "Try an alerting rule on the samples that a running hedgewatch has stored.")
-	cmd.Flag("url", "Where hedgewatch is.").Default("http://127.0.0.1:9090").StringVar(&f.url)
-	cmd.Flag("token-file", "File with an API token.").StringVar(&f.tokenFile)
+	f.server.flags(cmd)
 	cmd.Flag("expr", "Expression of the rule.").Required().StringVar(&f.rule.Expr)
 	cmd.Flag("for", "How long it must hold.").Default("0s").SetValue(&f.forDuration)
 	cmd.Flag("keep-firing-for", "How long the alert goes on after it no longer holds.").Default("0s").SetValue(&f.keep)
@@ -63,7 +54,11 @@ func (f backtestFlags) run(stdout io.Writer, now time.Time) (code int, err error
 	if r.To, err = timeOrAgo(f.to, now); err != nil {
 		return exitUsage, fmt.Errorf("--to: %w", err)
 	}
-	answer, code, err := f.ask(r)
+	body, err := json.Marshal(r)
+	if err != nil {
+		return exitBad, err
+	}
+	answer, code, err := f.server.ask(http.MethodPost, "/backtest", nil, body)
 	if err != nil {
 		return code, err
 	}
@@ -73,7 +68,7 @@ func (f backtestFlags) run(stdout io.Writer, now time.Time) (code int, err error
 	}
 	var result history.Result
 	if err := json.Unmarshal(answer, &result); err != nil {
-		return exitBad, fmt.Errorf("answer of %s is not understood: %w", f.url, err)
+		return exitBad, fmt.Errorf("answer of %s is not understood: %w", f.server.url, err)
 	}
 	printBacktest(stdout, result)
 	return exitFine, nil
@@ -89,49 +84,6 @@ func timeOrAgo(text string, now time.Time) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("%q is neither a time such as 2026-05-01T12:00:00Z nor a duration such as 24h", text)
 	}
 	return now.Add(-time.Duration(ago)), nil
-}
-
-// ask sends the request and returns the body of a good answer.
-func (f backtestFlags) ask(r history.Request) (answer []byte, code int, err error) {
-	body, err := json.Marshal(r)
-	if err != nil {
-		return nil, exitBad, err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), backtestTimeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(f.url, "/")+"/api/hw/v1/backtest", bytes.NewReader(body))
-	if err != nil {
-		return nil, exitUsage, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	if f.tokenFile != "" {
-		token, err := os.ReadFile(f.tokenFile)
-		if err != nil {
-			return nil, exitUsage, err
-		}
-		req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, exitBad, err
-	}
-	defer resp.Body.Close() // Read to its end below.
-	answer, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes))
-	if err != nil {
-		return nil, exitBad, err
-	}
-	if resp.StatusCode == http.StatusOK {
-		return answer, exitFine, nil
-	}
-	code = exitBad
-	if resp.StatusCode/100 == 4 {
-		code = exitUsage
-	}
-	var refused struct{ Error string }
-	if json.Unmarshal(answer, &refused) != nil || refused.Error == "" {
-		refused.Error = resp.Status
-	}
-	return nil, code, errors.New(refused.Error)
 }
 
 func printBacktest(w io.Writer, r history.Result) {
