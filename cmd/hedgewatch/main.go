@@ -40,6 +40,7 @@ func addCommands(app *kingpin.Application) map[string]command {
 	addCheck(app, commands)
 	addAudit(app, commands)
 	addBacktest(app, commands)
+	addReport(app, commands)
 	addTestReceiver(app, commands)
 	addDemo(app, commands)
 	addVersion(app, commands)

@@ -285,7 +285,7 @@ func (a *App) buildWeb(feats features.Collector) (err error) {
 	web.Login = a.config.Load().Web
 	web.TSDBDir = filepath.Join(a.opts.StoragePath, "tsdb")
 	web.LookbackDelta = a.opts.Store.Query.LookbackDelta
-	backtests, err := a.backtestRoutes()
+	questions, err := a.historyRoutes()
 	if err != nil {
 		return err
 	}
@@ -314,7 +314,7 @@ func (a *App) buildWeb(feats features.Collector) (err error) {
 		CheckRules:    a.checkRules,
 		Alertmanager:  a.alerting.Handler(),
 		UI:            ui.Handler(),
-		Routes:        append(a.routes(), backtests...),
+		Routes:        append(a.routes(), questions...),
 		Changed:       a.requestChanged,
 		Reload:        a.Reload,
 		Quit:          a.quitNow,

@@ -10,11 +10,12 @@ import (
 
 	"github.com/hedgewatch/hedgewatch/internal/api"
 	"github.com/hedgewatch/hedgewatch/internal/history"
+	"github.com/hedgewatch/hedgewatch/internal/history/capacity"
 	"github.com/hedgewatch/hedgewatch/internal/state"
 )
 
-// backtestRoutes let people try a rule on stored samples.
-func (a *App) backtestRoutes() ([]api.Route, error) {
+// historyRoutes answer questions about stored samples.
+func (a *App) historyRoutes() ([]api.Route, error) {
 	h, err := history.New(history.Deps{
 		Engine:  a.store.Engine(),
 		Storage: a.store,
@@ -29,6 +30,17 @@ func (a *App) backtestRoutes() ([]api.Route, error) {
 		Summary: "When a rule would have fired over stored samples, and how many messages that would have been.",
 		Request: history.Request{}, Response: history.Result{},
 		Handler: h.BacktestHandler(),
+	}, {
+		Method: http.MethodGet, Path: "/capacity",
+		Summary: "What sizes stored use asks for: peaks, when they come, what is left at them, and what to change.",
+		Query: []api.Param{
+			{Name: "range", Description: "How far to look back, such as 7d, which is the default."},
+			{Name: "to", Description: "End, such as 2026-05-01T12:00:00Z; now by default."},
+			{Name: "margin", Description: "Share of a peak that is to be left above it; 0.2 by default."},
+			{Name: "kind", Description: "Only host, workload, container, unit, process, exchange or database."},
+		},
+		Response: capacity.Report{},
+		Handler:  capacity.New(h).Handler(),
 	}}, nil
 }
 
