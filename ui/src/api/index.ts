@@ -1,6 +1,7 @@
 import { AdminApi } from './admin';
 import { AlertmanagerApi } from './alertmanager';
 import { AuditApi } from './audit';
+import { CapacityApi } from './capacity';
 import { Changes } from './changes';
 import { Connection } from './connection';
 import { GovernorApi } from './governor';
@@ -24,6 +25,7 @@ export interface Api {
   services: ServicesApi;
   governor: GovernorApi;
   audit: AuditApi;
+  capacity: CapacityApi;
   /** Says what to ask for again. */
   changes: Changes;
 }
@@ -43,6 +45,7 @@ export function createApi(root: URL): Api {
     services: new ServicesApi(http),
     governor: new GovernorApi(http),
     audit: new AuditApi(http),
+    capacity: new CapacityApi(http),
     changes: new Changes(() => new EventSource(http.url('api/hw/v1/stream')), connection),
   };
 }

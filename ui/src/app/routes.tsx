@@ -8,6 +8,7 @@ import {
   IconLayoutDashboard,
   IconListDetails,
   IconPlugConnected,
+  IconRuler2,
   IconSend,
   IconServer2,
   IconStack2,
@@ -64,6 +65,12 @@ export const routes: PageRoute[] = [
     title: 'Data sync',
     page: lazy(() => import('../pages/audit/AuditPage')),
     nav: { icon: IconDatabaseHeart, section: 'watch' },
+  },
+  {
+    path: '/capacity',
+    title: 'Capacity',
+    page: lazy(() => import('../pages/capacity/CapacityPage')),
+    nav: { icon: IconRuler2, section: 'watch' },
   },
   {
     path: '/dashboards',
