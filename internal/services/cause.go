@@ -46,13 +46,24 @@ const (
 // what the program said of itself, what its end looks like.
 func Diagnose(o Observation, log []byte) Diagnosis {
 	lines := lastLines(log)
+	d := Diagnosis{Cause: Unknown, Finding: ending(o)}
 	for _, step := range steps {
-		if d, found := step(o, lines); found {
-			d.Evidence = append(d.Evidence, tail(lines, maxEvidence-len(d.Evidence), d.Evidence)...)
-			return d
+		if found, ok := step(o, lines); ok {
+			d = found
+			break
 		}
 	}
-	return Diagnosis{Cause: Unknown, Finding: ending(o), Evidence: tail(lines, maxEvidence, nil)}
+	shown := make([]string, 0, maxEvidence)
+	for _, text := range d.Evidence {
+		shown = append(shown, clean(text))
+	}
+	for _, l := range lines[max(0, len(lines)-maxEvidence+len(shown)):] {
+		if text := clean(l.text); !slices.Contains(shown, text) {
+			shown = append(shown, text)
+		}
+	}
+	d.Evidence = shown
+	return d
 }
 
 // ending is the end of the process in words.
@@ -74,11 +85,14 @@ func ending(o Observation) string {
 // fromLog returns a step that looks for rules in the log. The last line that
 // matches one decides: what went wrong earlier was overcome.
 func fromLog(rules []logRule) step {
-	return func(o Observation, lines []string) (Diagnosis, bool) {
-		for i := len(lines) - 1; i >= 0; i-- {
+	return func(_ Observation, log []line) (Diagnosis, bool) {
+		for i, l := range slices.Backward(log) {
+			if l.frame {
+				continue
+			}
 			for _, r := range rules {
-				if r.pattern.MatchString(lines[i]) {
-					return Diagnosis{Cause: r.cause, Finding: r.finding, Evidence: lines[i:min(i+3, len(lines))]}, true
+				if r.matches(l) {
+					return Diagnosis{Cause: r.cause, Finding: r.finding, Evidence: from(log, i)}, true
 				}
 			}
 		}
@@ -86,18 +100,29 @@ func fromLog(rules []logRule) step {
 	}
 }
 
+// traced finds a crash where of a long stack trace only the frames are left.
+func traced(_ Observation, log []line) (Diagnosis, bool) {
+	if i := slices.IndexFunc(log, func(l line) bool { return l.frame }); i >= 0 {
+		return Diagnosis{Cause: Crash, Finding: "it ended with an error of its own", Evidence: from(log, i)}, true
+	}
+	return Diagnosis{}, false
+}
+
+// from returns the line i and what follows it at once.
+func from(log []line, i int) (texts []string) {
+	for _, l := range log[i:min(i+3, len(log))] {
+		texts = append(texts, l.text)
+	}
+	return texts
+}
+
 // fromStatus returns a step that asks rules of what the platform says.
 func fromStatus(rules []statusRule) step {
-	return func(o Observation, _ []string) (Diagnosis, bool) {
+	return func(o Observation, _ []line) (Diagnosis, bool) {
 		for _, r := range rules {
-			if !r.match(o) {
-				continue
+			if r.match(o) {
+				return Diagnosis{Cause: r.cause, Finding: r.finding, Evidence: statusTexts(o)}, true
 			}
-			d := Diagnosis{Cause: r.cause, Finding: r.finding}
-			for _, text := range statusTexts(o) {
-				d.Evidence = append(d.Evidence, clean(text))
-			}
-			return d, true
 		}
 		return Diagnosis{}, false
 	}
@@ -122,44 +147,73 @@ func statusTexts(o Observation) []string {
 	return texts
 }
 
-// lastLines splits the end of a log into lines that can be shown.
-func lastLines(log []byte) []string {
-	if len(log) > MaxLogBytes {
-		log = log[len(log)-MaxLogBytes:]
-	}
-	var lines []string
+// lastLines splits the end of a log.
+func lastLines(log []byte) []line {
+	log = wholeLines(log)
+	var lines []line
+	key := false // Inside of a private key.
 	for len(log) > 0 && len(lines) < maxLines {
-		rest, line := []byte(nil), log
+		var last []byte
 		if i := bytes.LastIndexByte(log, '\n'); i >= 0 {
-			rest, line = log[:i], log[i+1:]
+			log, last = log[:i], log[i+1:]
+		} else {
+			log, last = nil, log
 		}
-		log = rest
-		if text := clean(string(line)); text != "" {
-			lines = append(lines, text)
+		if bytes.Contains(last, []byte("PRIVATE KEY-----")) {
+			key = bytes.Contains(last, []byte("-----END")) && !bytes.Contains(last, []byte("-----BEGIN"))
+		} else if key {
+			continue
+		}
+		if l := newLine(last); l.text != "" {
+			lines = append(lines, l)
 		}
 	}
 	slices.Reverse(lines)
 	return lines
 }
 
-// tail returns the last n lines that are not among those taken already.
-func tail(lines []string, n int, taken []string) []string {
-	var out []string
-	for _, line := range lines[max(0, len(lines)-max(0, n)):] {
-		if !slices.Contains(taken, line) {
-			out = append(out, line)
-		}
+// wholeLines drops what was cut off at the front, in which the name of a secret
+// may be missing. Of a line that has no end, three words are: token = value.
+func wholeLines(log []byte) []byte {
+	if len(log) < MaxLogBytes {
+		return log
 	}
-	return out
+	log = log[len(log)-MaxLogBytes:]
+	if i := bytes.IndexByte(log, '\n'); i >= 0 && len(bytes.TrimSpace(log[i:])) > 0 {
+		return log[i+1:]
+	}
+	for range 3 {
+		_, rest, found := bytes.Cut(log, []byte(" "))
+		if !found {
+			return nil
+		}
+		log = rest
+	}
+	return log
 }
 
 // clean makes one line of foreign text fit to be shown: bounded, printable,
 // without secrets.
-func clean(line string) string {
-	if len(line) > 4*maxLineBytes {
-		line = line[:4*maxLineBytes]
+func clean(text string) string {
+	text = strings.TrimSpace(Mask(printable(text)))
+	if len(text) > maxLineBytes {
+		text = strings.ToValidUTF8(text[:maxLineBytes], "") + "…"
 	}
-	line = strings.Map(func(r rune) rune {
+	return text
+}
+
+// printable is the beginning of a line, without what terminals obey. It is longer
+// than what is shown, so that a secret in it is seen whole.
+func printable(text string) string {
+	if len(text) > 4*maxLineBytes {
+		text = text[:4*maxLineBytes]
+		// A secret that was cut looks like none.
+		text = text[:max(0, strings.LastIndexByte(text, ' '))]
+	}
+	if strings.Contains(text, "\x1b") {
+		text = ansi.ReplaceAllString(text, "")
+	}
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t' || r == '\n' || r == '\r':
 			return ' '
@@ -167,10 +221,5 @@ func clean(line string) string {
 			return -1
 		}
 		return r
-	}, strings.ToValidUTF8(ansi.ReplaceAllString(line, ""), ""))
-	line = strings.TrimSpace(Mask(line))
-	if len(line) > maxLineBytes {
-		line = strings.ToValidUTF8(line[:maxLineBytes], "") + "…"
-	}
-	return line
+	}, strings.ToValidUTF8(text, "")))
 }

@@ -46,13 +46,13 @@ func (r reported) observation() services.Observation {
 
 // The corpus is what the rules were written with. The held-out cases were
 // written down before anybody looked at the rules for them, and tell how the
-// rules do on what they have not seen.
+// rules do on what they have not seen; testdata/README.md has the figures as found.
 func TestCorpusOfReportedFailures(t *testing.T) {
 	seen := map[string]string{}
 	for _, set := range []struct {
 		file  string
 		least int
-	}{{"corpus.json", 60}, {"heldout.json", 40}} {
+	}{{"corpus.json", 60}, {"heldout.json", 140}} {
 		t.Run(set.file, func(t *testing.T) {
 			text, err := os.ReadFile(filepath.Join("testdata", set.file))
 			if err != nil {
@@ -112,36 +112,4 @@ func score(t *testing.T, cases []reported) (right int) {
 	w.Flush()
 	t.Logf("%d of %d right\n%s", right, len(cases), table.String())
 	return right
-}
-
-func TestSecretsAreMasked(t *testing.T) {
-	for in, want := range map[string]string{
-		"connect postgres://feed:hunter2@db:5432/md":                      "connect postgres://feed:<secret>@db:5432/md",
-		`{"api_key":"abcdef","x":1}`:                                      `{"api_key":"<secret>","x":1}`,
-		"DB_PASSWORD=hunter2 started":                                     "DB_PASSWORD=<secret> started",
-		"Authorization: Bearer abcdefgh12345":                             "Authorization: Bearer <secret>",
-		"key " + strings.Repeat("aB3", 22):                                "key <secret>",
-		"dial tcp 10.0.0.3:5432: connect: connection refused":             "dial tcp 10.0.0.3:5432: connect: connection refused",
-		"open /etc/feed/feed.yml: no such file or directory (token file)": "open /etc/feed/feed.yml: no such file or directory (token file)",
-	} {
-		if got := services.Mask(in); got != want {
-			t.Errorf("Mask(%q): got %q, want %q", in, got, want)
-		}
-	}
-}
-
-func FuzzDiagnose(f *testing.F) {
-	f.Add([]byte("panic: x\n\x1b[31mpassword=hunter2\n"), 1)
-	f.Add([]byte(strings.Repeat("x", 1<<20)), 137)
-	f.Fuzz(func(t *testing.T, log []byte, code int) {
-		d := services.Diagnose(services.Observation{Exit: &services.Exit{Code: code}}, log)
-		if d.Cause == "" || len(d.Evidence) > 5 {
-			t.Errorf("got %+v", d)
-		}
-		for _, line := range d.Evidence {
-			if len(line) > 500 || strings.ContainsAny(line, "\n\x00\x1b") {
-				t.Errorf("got a line that cannot be shown: %q", line)
-			}
-		}
-	})
 }
