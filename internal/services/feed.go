@@ -54,7 +54,9 @@ func (f *Feed) Observe(o Observation) {
 			s.dropped++
 			return
 		}
-		s.services[o.ServiceKey] = svc
+		if len(svc.instances) == 0 {
+			s.add(svc)
+		}
 		s.instances++
 		in = &instance{}
 		svc.instances[o.Instance] = in
@@ -88,8 +90,7 @@ func (s *Services) forget(k Key) {
 	s.instances--
 	s.deps.Changed()
 	if len(svc.instances) == 0 && svc.began.IsZero() && !svc.told && !svc.lost {
-		delete(s.services, svc.key)
-		delete(s.failing, svc.key)
+		s.remove(svc)
 		return
 	}
 	s.touch(svc)
@@ -119,7 +120,7 @@ func (f *Feed) Sees(present map[Key]bool) {
 		if p, _ := keyPlatform(key); p == f.platform {
 			delete(s.inherited, key)
 			svc := &service{key: splitKey(key), instances: map[string]*instance{}, told: true}
-			s.services[svc.key] = svc
+			s.add(svc)
 			s.touch(svc)
 		}
 	}

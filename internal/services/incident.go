@@ -72,7 +72,7 @@ func (s *Services) incident(svc *service, now time.Time) Incident {
 		inc.Labels["container"] = svc.key.Container
 	}
 	var below []string
-	for _, child := range s.children(svc) {
+	for _, child := range svc.allBelow() {
 		below = append(below, child.key.String())
 		inc.Critical = inc.Critical || s.critical(child)
 	}

@@ -25,6 +25,7 @@ type instance struct {
 	history   []End       // The same for longer, to be shown.
 	looping   bool
 	diagnosis Diagnosis
+	blames    []string // What the diagnosis may name as what is missing.
 	restarts  map[Cause]uint64
 	// undiagnosed counts ends that have no cause yet.
 	undiagnosed uint64

@@ -5,7 +5,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -16,12 +15,14 @@ type service struct {
 	change    change
 
 	dirty, busy bool
-	began       time.Time // When the incident began; zero if there is none.
-	parent      *service  // Whose incident this one hangs below.
-	told        bool      // An incident was raised and not cleared.
-	raised      Incident  // As it was last raised.
-	lost        bool      // The last raise or clear failed.
-	waited      bool      // For the cause of what ended while svc was settled.
+	began       time.Time         // When the incident began; zero if there is none.
+	parent      *service          // Whose incident this one hangs below.
+	children    map[*service]bool // Those that hang below this one, at once.
+	wants       []string          // Names of services that exist and that it may need, while it fails.
+	told        bool              // An incident was raised and not cleared.
+	raised      Incident          // As it was last raised.
+	lost        bool              // The last raise or clear failed.
+	waited      bool              // For the cause of what ended while svc was settled.
 }
 
 // change is the last change of what a service runs.
@@ -138,7 +139,7 @@ func (s *Services) diagnose(ctx context.Context, svc *service, key Key) {
 	if in.diagnosis.Cause != d.Cause || in.diagnosis.Finding != d.Finding || in.undiagnosed > 0 {
 		s.deps.Changed()
 	}
-	in.diagnosis = d
+	in.diagnosis, in.blames = d, d.blames()
 	in.explain(d.Cause)
 	if in.undiagnosed > 0 {
 		if in.restarts == nil {
@@ -176,15 +177,15 @@ func (s *Services) decide(svc *service, now time.Time) (raise *Incident, clear b
 		s.touchRelated(svc)
 	}
 	if looping || recent || svc.told || svc.lost {
-		s.failing[svc.key] = svc
+		s.fails(svc)
 	} else {
-		delete(s.failing, svc.key)
+		s.settled(svc)
 	}
 	if len(svc.instances) == 0 && !svc.told && !svc.lost {
-		delete(s.services, svc.key)
+		s.remove(svc)
 	}
 	s.hang(svc, now)
-	if svc.parent != nil || !looping && (len(svc.instances) == 0 || len(s.children(svc)) == 0) {
+	if svc.parent != nil || !looping && (len(svc.instances) == 0 || len(svc.allBelow()) == 0) {
 		return nil, svc.told || svc.lost && !looping
 	}
 	if !svc.told && !svc.waited && svc.unexplained() {
@@ -236,45 +237,6 @@ func (svc *service) firstExit(now time.Time) time.Time {
 	return first
 }
 
-// touchRelated has all services looked at whose place may change with svc's.
-func (s *Services) touchRelated(svc *service) {
-	for _, other := range s.failing {
-		if other != svc {
-			s.touch(other)
-		}
-	}
-}
-
-// dependencySlack is how much later than the one that needs it a service may be
-// seen to fail, and still be the reason.
-const dependencySlack = 30 * time.Second
-
-// hang finds the service because of which svc fails.
-func (s *Services) hang(svc *service, now time.Time) {
-	before := svc.parent
-	if before != nil && !svc.began.IsZero() && svc.recovers() {
-		return // It came back with the other one, and is over with it.
-	}
-	svc.parent = nil
-	if !svc.began.IsZero() {
-		for _, other := range s.failing {
-			if other != svc && svc.needs(other) && other.down(now) && !other.below(svc) &&
-				!other.firstExit(now).After(svc.began.Add(dependencySlack)) &&
-				(svc.parent == nil || other.firstExit(now).Before(svc.parent.firstExit(now))) {
-				svc.parent = other
-			}
-		}
-	}
-	if svc.parent != before {
-		s.deps.Changed()
-		for _, p := range []*service{before, svc.parent} {
-			if p != nil {
-				s.touch(p)
-			}
-		}
-	}
-}
-
 // recovers reports whether all instances run again.
 func (svc *service) recovers() bool {
 	for _, in := range svc.instances {
@@ -285,27 +247,6 @@ func (svc *service) recovers() bool {
 	return true
 }
 
-// below reports whether svc hangs below other, however far.
-func (svc *service) below(other *service) bool {
-	for p, n := svc.parent, 0; p != nil && n < 100; p, n = p.parent, n+1 {
-		if p == other {
-			return true
-		}
-	}
-	return false
-}
-
-func (s *Services) children(svc *service) []*service {
-	var list []*service
-	for _, other := range s.failing {
-		if other != svc && !other.began.IsZero() && other.below(svc) {
-			list = append(list, other)
-		}
-	}
-	slices.SortFunc(list, func(a, b *service) int { return strings.Compare(a.key.String(), b.key.String()) })
-	return list
-}
-
 func (svc *service) down(now time.Time) bool {
 	for _, in := range svc.instances {
 		if in.down(now) {
@@ -313,34 +254,6 @@ func (svc *service) down(now time.Time) bool {
 		}
 	}
 	return false
-}
-
-// needs reports whether svc is declared to depend on other, or its log names it
-// as what does not answer.
-func (svc *service) needs(other *service) bool {
-	name := strings.TrimSuffix(other.key.Service, ".service")
-	for _, in := range svc.instances {
-		if slices.Contains(in.DependsOn, other.key.Service) && other.key.Namespace == svc.key.Namespace {
-			return true
-		}
-		if in.diagnosis.Cause != Dependency || len(name) < 3 {
-			continue
-		}
-		for _, line := range in.diagnosis.Evidence {
-			if names(line, name) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// names reports whether line holds name as a host or a word of its own.
-func names(line, name string) bool {
-	words := strings.FieldsFunc(line, func(r rune) bool {
-		return !(r == '-' || r == '_' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z')
-	})
-	return slices.Contains(words, name)
 }
 
 // worst is the instance that tells most about svc.

@@ -99,6 +99,7 @@ type Services struct {
 	services map[ServiceKey]*service
 	// failing are those with an incident or a recent exit; few of many.
 	failing   map[ServiceKey]*service
+	related   related
 	dirty     []*service // Each once, in the order of arrival.
 	instances int
 	dropped   uint64 // Observations beyond MaxInstances.
@@ -123,6 +124,7 @@ func New(c Config, d Deps) (*Services, error) {
 		config:    c,
 		services:  map[ServiceKey]*service{},
 		failing:   map[ServiceKey]*service{},
+		related:   newRelated(),
 		feeds:     map[Platform]*Feed{},
 		inherited: map[string]bool{},
 	}, nil
