@@ -41,6 +41,9 @@ func (a *App) buildServices(cfg *config.Config) (err error) {
 		Clear:  a.clearService,
 		Active: a.activeEvents,
 
+		Throttling: func(ctx context.Context, k services.Key) *services.Throttling {
+			return storedThrottling(ctx, a.store.Engine(), a.store, k)
+		},
 		Changed: a.changes(stream.Services),
 	})
 	if err != nil {
@@ -91,7 +94,7 @@ func (a *App) watchProcesses(c groups.Config, host process.Config, logger *slog.
 		}
 		var sight groups.Sight
 		for _, g := range found {
-			sight.Groups = append(sight.Groups, groups.Group{Name: g.Name, Processes: g.Mains, Restarts: g.Restarts, Unknown: g.Unknown})
+			sight.Groups = append(sight.Groups, groups.Group{Name: g.Name, Processes: g.Mains, Restarts: g.Restarts, Unknown: g.Unknown, OOM: g.OOM, OOMKnown: g.OOMKnown})
 		}
 		if kills, err := a.processes.OOMKills(); err == nil { // Without it, no end has a cause.
 			sight.OOMKills = &kills

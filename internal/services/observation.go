@@ -91,28 +91,6 @@ type Observation struct {
 	Phase string
 }
 
-// Throttling is a stretch of time that ends with the observation, or with the
-// process if it has ended since.
-type Throttling struct {
-	// Periods are those of the scheduler in which the instance wanted to run, 100
-	// ms each as a rule, and Throttled those of them in which it had to stop
-	// because its limit was used up; cgroup's cpu.stat, nr_periods and
-	// nr_throttled.
-	Periods, Throttled uint64
-}
-
-// minPeriods is how many periods say something: ten seconds of work.
-const minPeriods = 100
-
-// Ratio is the share of periods that were cut short, false if there were too few
-// to tell.
-func (t *Throttling) Ratio() (float64, bool) {
-	if t == nil || t.Periods < minPeriods {
-		return 0, false
-	}
-	return float64(min(t.Throttled, t.Periods)) / float64(t.Periods), true
-}
-
 // Exit is one end of a process.
 type Exit struct {
 	Code   int

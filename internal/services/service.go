@@ -129,6 +129,11 @@ func (s *Services) diagnose(ctx context.Context, svc *service, key Key) {
 		}
 		cancel()
 	}
+	if o.CPU == nil && o.Probe != "" && s.deps.Throttling != nil {
+		ctx, cancel := context.WithTimeout(ctx, logDeadline)
+		o.CPU = s.deps.Throttling(ctx, key)
+		cancel()
+	}
 	d := Diagnose(o, log)
 
 	s.mu.Lock()

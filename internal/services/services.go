@@ -82,6 +82,10 @@ type Deps struct {
 	Clear func(ctx context.Context, key string) error
 	// Active returns the keys of incidents that were raised before this start.
 	Active func(context.Context) ([]string, error)
+	// Throttling asks somebody else how a CPU limit has held an instance back, when
+	// its platform does not say and its probe fails. It returns nil if nobody knows;
+	// nil if nobody can be asked.
+	Throttling func(context.Context, Key) *Throttling
 	// Changed is called when something of [Overview] has changed. It must not
 	// wait; nil if nobody wants to know.
 	Changed func()

@@ -26,6 +26,7 @@ type stage struct {
 	feed *services.Feed
 	log  string
 	fail bool
+	cpu  *services.Throttling // What somebody else knows of all instances.
 
 	mu     sync.Mutex
 	told   []string
@@ -45,6 +46,8 @@ func newStage(t *testing.T, active ...string) *stage {
 		},
 		Clear:  func(_ context.Context, key string) error { return st.tell("clear", key, services.Incident{}) },
 		Active: func(context.Context) ([]string, error) { return active, nil },
+
+		Throttling: func(context.Context, services.Key) *services.Throttling { return st.cpu },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -277,6 +280,21 @@ func TestDependentThatFailsOnIsAnIncidentOfItsOwn(t *testing.T) {
 		st.feed.Gone(db.Key)
 		time.Sleep(2 * time.Second)
 		st.expect("the reason is gone, the trouble is not", "clear prod/orders-db/app", "raise prod/feed/app")
+	})
+}
+
+func TestStoredThrottlingExplainsAFailedProbe(t *testing.T) {
+	in(t, func(t *testing.T) {
+		st := newStage(t)
+		st.cpu = &services.Throttling{Periods: 3000, Throttled: 2400}
+		p := st.pod("order-router")
+		p.Probe = "Liveness probe failed: context deadline exceeded"
+		p.crash(services.Exit{Code: 137})
+		st.expect("a probe that failed for lack of CPU", "raise prod/order-router/app")
+		a := st.active["service/kubernetes/prod/order-router/app"].Annotations
+		if a["cause"] != "resource" || !strings.Contains(a["evidence"], "80 % of the periods") {
+			t.Errorf("got %v, want the CPU limit", a)
+		}
 	})
 }
 

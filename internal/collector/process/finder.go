@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 
 	"github.com/prometheus/procfs"
+
+	"github.com/hedgewatch/hedgewatch/internal/cgroup"
 )
 
 // Finder tells which groups have processes, and measures none: it can be asked
@@ -19,6 +21,7 @@ type Finder struct {
 	next    atomic.Pointer[[]matcher]
 	turn    chan struct{} // Held by the one search that runs; it owns scanner.
 	scanner *scanner
+	oom     *oomWatch
 	procFS  string
 }
 
@@ -30,6 +33,10 @@ type Found struct {
 	Mains, Restarts int
 	// Unknown says that a process of the group could not be looked at.
 	Unknown bool
+	// OOM says in the kernel's words which process of the group it has killed for
+	// memory since the last search. OOMKnown is false if nobody can tell.
+	OOM      string
+	OOMKnown bool
 }
 
 // ErrHidden says that a group without processes may well have some.
@@ -42,9 +49,10 @@ func NewFinder(c Config, logger *slog.Logger) (*Finder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("host.path.procfs: %w; mount the host's /proc there, or leave the key out", err)
 	}
-	f := &Finder{turn: make(chan struct{}, 1), procFS: c.ProcFS, scanner: &scanner{
-		logger: logger, fs: fs, files: reader{root: c.ProcFS}, noticed: map[string]bool{}, light: true,
-	}}
+	f := &Finder{
+		turn: make(chan struct{}, 1), procFS: c.ProcFS, oom: newOOMWatch(c.ProcFS, kernelLogPath, cgroup.Default),
+		scanner: &scanner{logger: logger, fs: fs, files: reader{root: c.ProcFS}, noticed: map[string]bool{}, light: true},
+	}
 	commit, err := f.Prepare(c)
 	if err != nil {
 		return nil, err
@@ -95,9 +103,11 @@ func (f *Finder) find() ([]Found, error) {
 	if matchers := f.next.Swap(nil); matchers != nil {
 		f.scanner.regroup(*matchers)
 	}
+	before := f.scanner.known
 	if err := f.scanner.scan(); err != nil {
 		return nil, fmt.Errorf("look for processes: %w", err)
 	}
+	killed := f.oom.look(f.scanner, before)
 	if f.scanner.hidden {
 		return nil, ErrHidden
 	}
@@ -105,6 +115,8 @@ func (f *Finder) find() ([]Found, error) {
 	index := make(map[*group]int, len(groups))
 	for i, g := range f.scanner.groups {
 		groups[i] = Found{Name: g.Name, Restarts: int(g.restarts), Unknown: g.now.unknown}
+		words, known := killed[g]
+		groups[i].OOM, groups[i].OOMKnown = words, known
 		index[g] = i
 	}
 	for _, p := range f.scanner.known {

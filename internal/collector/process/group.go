@@ -30,6 +30,8 @@ type proc struct {
 	// born is true in the first scan of a process that began after the scan
 	// before, so that all of what it has used counts.
 	born bool
+	// memory is the control group that counts its memory, empty until it is asked.
+	memory string
 	// main is true for a process that entered the group from outside: its
 	// parent is not a member.
 	main bool

@@ -93,8 +93,8 @@ type known struct {
 	oom     bool      // The kernel has killed in it; the end follows.
 	stopped time.Time // Somebody has ordered its end.
 	delay   time.Duration
-	limited bool                  // It runs with a CPU limit.
-	samples []services.Throttling // What it has been held back, the newest last.
+	limited bool // It runs with a CPU limit.
+	samples services.ThrottlingSamples
 }
 
 // New returns a watcher that reports to s.

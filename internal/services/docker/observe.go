@@ -36,7 +36,7 @@ func (k *known) observe(c container.InspectResponse, ended *services.Exit) servi
 		DependsOn:   dependsOn(c.Config.Labels["com.docker.compose.depends_on"]),
 		Restarts:    c.RestartCount,
 		MemoryLimit: c.HostConfig.Memory,
-		CPU:         k.throttled(),
+		CPU:         k.samples.Window(),
 	}
 	started, finished := parse(st.StartedAt), parse(st.FinishedAt)
 	switch {

@@ -17,8 +17,6 @@ const (
 	// and of no more than one container in samplePause: each costs the daemon
 	// some milliseconds.
 	sampleEvery, samplePause = 10 * time.Second, 50 * time.Millisecond
-	// maxSamples make the last minutes.
-	maxSamples = 18
 )
 
 // limited reports whether a CPU limit can hold the container back.
@@ -85,34 +83,7 @@ func (w *Watcher) throttling(ctx context.Context, id string) (services.Throttlin
 func (w *Watcher) take(id string, now services.Throttling) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	k := w.containers[id]
-	if k == nil {
-		return
-	}
-	before := k.throttled()
-	n := len(k.samples)
-	if n > 0 && (now.Periods < k.samples[n-1].Periods || now.Throttled < k.samples[n-1].Throttled) {
-		k.samples, n = nil, 0 // It has been started again.
-	}
-	if n == 0 {
-		k.samples = append(k.samples, services.Throttling{})
-	}
-	k.samples = append(k.samples, now)
-	if over := len(k.samples) - maxSamples; over > 0 {
-		k.samples = append(k.samples[:0], k.samples[over:]...)
-	}
-	was, knew := before.Ratio()
-	if is, knows := k.throttled().Ratio(); knows != knew || is != was {
+	if k := w.containers[id]; k != nil && k.samples.Add(now) {
 		w.mark(id)
 	}
-}
-
-// throttled is how the limit has held the container back in the last minutes.
-func (k *known) throttled() *services.Throttling {
-	n := len(k.samples)
-	if n == 0 {
-		return nil
-	}
-	first, last := k.samples[0], k.samples[n-1]
-	return &services.Throttling{Periods: last.Periods - first.Periods, Throttled: last.Throttled - first.Throttled}
 }

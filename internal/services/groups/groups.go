@@ -3,7 +3,7 @@
 //
 // Nobody tells how such a process ends, nor whether somebody wanted it. A group
 // that has lost its processes has ended, and its cause is unknown unless the
-// kernel has killed for memory at that time. Start with [New].
+// kernel has killed one of them for memory. Start with [New].
 package groups
 
 import (
@@ -22,6 +22,9 @@ const (
 	// patience is how long a group may be without processes before it counts as
 	// given up.
 	patience = time.Minute
+	// aftermath is how much later than it was killed for memory a process may be
+	// seen to be gone: its memory is freed first.
+	aftermath = 10 * time.Second
 )
 
 // Config says which groups are watched.
@@ -63,13 +66,18 @@ type Group struct {
 	Processes, Restarts int
 	// Unknown says that the group could not be looked at.
 	Unknown bool
+	// OOM is what the kernel says of a process of the group that it has killed for
+	// memory since the last look; empty if there is none. OOMKnown is false if
+	// nobody can tell.
+	OOM      string
+	OOMKnown bool
 }
 
 // Sight is what is seen at one time.
 type Sight struct {
 	Groups []Group
-	// OOMKills counts processes of this machine that the kernel has ended for
-	// memory; nil if nobody can tell.
+	// OOMKills counts processes of this machine that the kernel has killed for
+	// memory, for groups of which nobody can tell; nil if unknown.
 	OOMKills *uint64
 }
 
@@ -90,7 +98,9 @@ type group struct {
 	Group
 	ever      bool // It has had processes.
 	exit      *services.Exit
-	counted   bool // The end of what is gone has been noted, before its replacement.
+	counted   bool      // The end of what is gone has been noted, before its replacement.
+	oom       string    // Why the kernel has killed a process of it,
+	oomAt     time.Time // and when that was said.
 	condition services.Condition
 	since     time.Time
 }
@@ -174,12 +184,19 @@ func (k *group) update(g Group, killed bool, now time.Time) bool {
 	k.ever = k.ever || g.Processes > 0
 	gone := before.Processes > 0 && g.Processes == 0
 	replaced := g.Restarts > before.Restarts
+	switch {
+	case g.OOM != "":
+		k.oom, k.oomAt = g.OOM, now
+	case !g.OOMKnown && killed:
+		k.oom, k.oomAt = "the kernel has killed a process of this machine for memory in these seconds", now
+	}
 	// A replacement that comes later is the second half of an end that was noted.
 	if gone || replaced && !k.counted {
-		k.exit = &services.Exit{Unseen: true, At: now, OOM: killed}
-		if killed {
-			k.exit.Message = "the kernel has ended a process of this machine for memory in the same second"
+		k.exit = &services.Exit{Unseen: true, At: now}
+		if k.oom != "" && now.Sub(k.oomAt) < aftermath {
+			k.exit.OOM, k.exit.Message = true, k.oom
 		}
+		k.oom = ""
 	}
 	k.counted = g.Processes == 0 && k.exit != nil
 	switch {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -179,6 +180,34 @@ func TestCriticalGroupAndTheKernelsKill(t *testing.T) {
 		in, raised := m.incident("order-router")
 		if !raised || in.Annotations["cause"] != "resource" || !m.status("order-router").LastExit.OOM {
 			t.Errorf("got %v, want a lack of memory", in.Annotations)
+		}
+	})
+}
+
+func TestKernelNamesTheGroupThatItHasKilled(t *testing.T) {
+	on(t, func(m *machine) {
+		put := func(name string, processes int, oom string) {
+			m.mu.Lock()
+			m.groups[name] = groups.Group{Name: name, Processes: processes, OOM: oom, OOMKnown: true}
+			m.mu.Unlock()
+		}
+		for _, name := range []string{"order-router", "order-book"} {
+			put(name, 1, "")
+		}
+		m.pass(3 * time.Second)
+		m.mu.Lock()
+		m.kills++
+		m.mu.Unlock()
+		put("order-router", 1, "Memory cgroup out of memory: Killed process 4711 (router)")
+		put("order-book", 0, "") // It has ended in the same second, for a reason of its own.
+		m.pass(2 * time.Second)
+		put("order-router", 0, "") // Its memory is freed before it is gone.
+		m.pass(2 * time.Second)
+		if in, _ := m.incident("order-router"); in.Annotations["cause"] != "resource" || !strings.Contains(in.Annotations["evidence"], "4711") {
+			t.Errorf("got %v, want the kernel's words", in.Annotations)
+		}
+		if in, _ := m.incident("order-book"); in.Annotations["cause"] != "unknown" {
+			t.Errorf("got %v, want what nobody knows", in.Annotations)
 		}
 	})
 }

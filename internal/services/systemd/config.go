@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path"
 	"strings"
+
+	"github.com/hedgewatch/hedgewatch/internal/cgroup"
 )
 
 // Config says which units are watched.
@@ -13,18 +15,25 @@ type Config struct {
 	Address string `yaml:"address"`
 	// Units are names or patterns of services.
 	Units []string `yaml:"units"`
+	// CgroupFS is where control groups are mounted.
+	CgroupFS string `yaml:"cgroupfs"`
 }
 
 const systemBus = "unix:path=/run/dbus/system_bus_socket"
 
 // DefaultConfig watches all services of this machine.
-func DefaultConfig() Config { return Config{Address: systemBus, Units: []string{"*.service"}} }
+func DefaultConfig() Config {
+	return Config{Address: systemBus, Units: []string{"*.service"}, CgroupFS: string(cgroup.Default)}
+}
 
 // Validate reports everything that is wrong.
 func (c Config) Validate() error {
 	var errs []error
 	if !strings.HasPrefix(c.Address, "unix:") {
 		errs = append(errs, fmt.Errorf("address: %q; use %s", c.Address, systemBus))
+	}
+	if !path.IsAbs(c.CgroupFS) {
+		errs = append(errs, fmt.Errorf("cgroupfs: %q is not an absolute path; the default is %s", c.CgroupFS, cgroup.Default))
 	}
 	if len(c.Units) == 0 {
 		errs = append(errs, errors.New(`units: empty; name units, or leave the key out for "*.service"`))

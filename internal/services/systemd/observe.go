@@ -23,6 +23,7 @@ func (w *Watcher) observe(path dbus.ObjectPath, key services.Key, u, s map[strin
 		Restarts:    int(get[uint32](s, "NRestarts")),
 		MemoryLimit: limit(get[uint64](s, "MemoryMax")),
 	}
+	o.CPU = w.cpuLimit(path, s)
 	for _, name := range append(get[[]string](u, "Requires"), get[[]string](u, "BindsTo")...) {
 		if strings.HasSuffix(name, ".service") {
 			o.DependsOn = append(o.DependsOn, name)
@@ -69,6 +70,22 @@ func (w *Watcher) observe(path dbus.ObjectPath, key services.Key, u, s map[strin
 		o.Exit = new(*e)
 	}
 	return o, true
+}
+
+// cpuLimit notes whether a CPU limit can hold the unit back, and returns how it
+// has done so. What was seen of a run is kept until the next one.
+func (w *Watcher) cpuLimit(path dbus.ObjectPath, s map[string]dbus.Variant) *services.Throttling {
+	if quota := get[uint64](s, "CPUQuotaPerSecUSec"); quota == 0 || quota == math.MaxUint64 {
+		delete(w.limited, path)
+		return nil
+	}
+	l := w.limited[path]
+	if l == nil {
+		l = &limited{}
+		w.limited[path] = l
+	}
+	l.group = get[string](s, "ControlGroup")
+	return l.samples.Window()
 }
 
 // get reads a property, and is zero if this systemd does not have it.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
+	"github.com/hedgewatch/hedgewatch/internal/cgroup"
 	"github.com/hedgewatch/hedgewatch/internal/services"
 )
 
@@ -25,6 +26,8 @@ const (
 	// resync finds units that were loaded without a signal to us, and a bus that
 	// answers no more.
 	resync = time.Minute
+	// sampleEvery is how often CPU limits are asked how they hold units back.
+	sampleEvery = 10 * time.Second
 
 	manager    = "org.freedesktop.systemd1"
 	unitsPath  = dbus.ObjectPath("/org/freedesktop/systemd1/unit")
@@ -37,9 +40,17 @@ type Watcher struct {
 	config     Config
 	feed       *services.Feed
 	journalctl string // Empty if there is none.
+	cgroups    cgroup.FS
 
-	exits map[dbus.ObjectPath]*services.Exit // The last end of each unit, which its next start wipes out.
-	keys  map[dbus.ObjectPath]services.Key
+	exits   map[dbus.ObjectPath]*services.Exit // The last end of each unit, which its next start wipes out.
+	keys    map[dbus.ObjectPath]services.Key
+	limited map[dbus.ObjectPath]*limited // Units with a CPU limit.
+}
+
+// limited is a unit with a CPU limit.
+type limited struct {
+	group   string // Its control group, empty while it does not run.
+	samples services.ThrottlingSamples
 }
 
 // New returns a watcher that reports to s.
@@ -47,7 +58,10 @@ func New(c Config, s *services.Services, logger *slog.Logger) (*Watcher, error) 
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	w := &Watcher{logger: logger, config: c, exits: map[dbus.ObjectPath]*services.Exit{}, keys: map[dbus.ObjectPath]services.Key{}}
+	w := &Watcher{
+		logger: logger, config: c, cgroups: cgroup.FS(c.CgroupFS),
+		exits: map[dbus.ObjectPath]*services.Exit{}, keys: map[dbus.ObjectPath]services.Key{}, limited: map[dbus.ObjectPath]*limited{},
+	}
 	if c.Address == systemBus { // The journal is that of this machine.
 		w.journalctl, _ = exec.LookPath("journalctl") // Without it, causes come from the status alone.
 	}
@@ -89,8 +103,11 @@ func (w *Watcher) session(ctx context.Context) error {
 	if err := w.sync(ctx, conn); err != nil {
 		return err
 	}
+	w.sample(changed)
 	ticker := time.NewTicker(resync)
 	defer ticker.Stop()
+	samples := time.NewTicker(sampleEvery)
+	defer samples.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -103,6 +120,8 @@ func (w *Watcher) session(ctx context.Context) error {
 					return err
 				}
 			}
+		case <-samples.C:
+			w.sample(changed)
 		case <-ticker.C:
 			if err := w.sync(ctx, conn); err != nil {
 				return err
@@ -141,6 +160,7 @@ func (w *Watcher) sync(ctx context.Context, conn *dbus.Conn) error {
 		if !listed[path] {
 			delete(w.keys, path)
 			delete(w.exits, path)
+			delete(w.limited, path)
 			continue
 		}
 		present[key] = true
@@ -183,6 +203,23 @@ func (w *Watcher) look(ctx context.Context, conn *dbus.Conn, path dbus.ObjectPat
 		w.feed.Observe(o)
 	}
 	return nil
+}
+
+// sample asks how CPU limits have held units back, and marks those with news.
+func (w *Watcher) sample(changed *marks) {
+	for path, l := range w.limited {
+		if l.group == "" {
+			continue
+		}
+		now, err := w.cgroups.Throttling(l.group)
+		if err != nil { // It has ended meanwhile, or the kernel does not count.
+			w.logger.Debug("CPU throttling of a unit unknown", "unit", w.keys[path].Service, "err", err)
+			continue
+		}
+		if l.samples.Add(services.Throttling(now)) {
+			changed.add(path)
+		}
+	}
 }
 
 // logs implements services.Logs.

@@ -149,7 +149,17 @@ func TestRealSystemd(t *testing.T) {
 		"quits.service":   service("/bin/sh -c 'exit 1'", "StartLimitBurst=3\n") + "Restart=on-failure\nRestartSec=10ms\n",
 		"missing.service": service("/nonexistent/feed", "") + "Restart=always\nRestartSec=500ms\n",
 		"steady.service":  service("/bin/sleep 60", "") + "Restart=always\n",
+		"slow.service":    service("/bin/sleep 60", "") + "CPUQuota=10%\n",
 	})
+	// Not every kernel that has a systemd counts CPU for it: the counters are ours.
+	counters := t.TempDir()
+	if err := os.MkdirAll(counters+"/system.slice/slow.service", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(counters+"/system.slice/slow.service/cpu.stat", []byte("nr_periods 500\nnr_throttled 450\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m.start("slow.service")
 	for _, unit := range []string{"flap.service", "quits.service", "missing.service", "steady.service"} {
 		_ = m.call("LoadUnit", unit)
 	}
@@ -167,7 +177,7 @@ func TestRealSystemd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := systemd.New(systemd.Config{Address: m.bus, Units: []string{"*.service"}}, s, logger)
+	w, err := systemd.New(systemd.Config{Address: m.bus, Units: []string{"*.service"}, CgroupFS: counters}, s, logger)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,6 +209,10 @@ func TestRealSystemd(t *testing.T) {
 		return st
 	}
 	eventually("the watcher sees", func() bool { return s.Overview().Watchers[0].Sees })
+	eventually("the CPU limit of a unit is known", func() bool {
+		ratio := status("slow.service").CPUThrottled
+		return ratio != nil && *ratio == 0.9
+	})
 	m.start("steady.service")
 	for unit, want := range map[string]struct {
 		state services.State
@@ -228,7 +242,7 @@ func TestRealSystemd(t *testing.T) {
 			<-raised
 		}
 	}
-	if st := status("steady.service"); st.State != services.StateRunning || st.Failing {
+	if st := status("steady.service"); st.CPUThrottled != nil || st.State != services.StateRunning || st.Failing {
 		t.Errorf("got %+v, want it running", st)
 	}
 }
