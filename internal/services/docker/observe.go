@@ -55,8 +55,8 @@ func (k *known) observe(c container.InspectResponse, ended *services.Exit) servi
 				ended.StartedAt = k.exit.At
 			}
 		}
-		if k.exit != nil && ended.At.Sub(k.exit.At).Abs() < sameEnd && k.exit.Code == ended.Code && !k.told {
-			ended.At = k.exit.At // An inspection has told of it before its event.
+		if k.isOf(ended, started) {
+			ended.At = k.exit.At
 		} else {
 			k.delay = nextDelay(k.delay, c.RestartCount, ended)
 		}
@@ -78,6 +78,13 @@ func (k *known) observe(c container.InspectResponse, ended *services.Exit) servi
 	}
 	k.condition(&o, c, started)
 	return o
+}
+
+// isOf reports whether an inspection has told of the end before its event, which
+// a busy Podman writes seconds later. No other end comes without a start.
+func (k *known) isOf(event *services.Exit, started time.Time) bool {
+	return k.exit != nil && !k.told && k.exit.Code == event.Code &&
+		(event.At.Sub(k.exit.At).Abs() < sameEnd || !started.After(k.exit.At))
 }
 
 // restarts reports whether policy starts a container again after an end that
