@@ -23,11 +23,27 @@ import (
 // killed.
 const runCommand = "run-until-killed"
 
-// A daemon is a dockerd of its own, with neither network nor firewall.
+// A daemon is a dockerd of its own, with neither network nor firewall, or Podman's
+// service of the same API.
 type daemon struct {
 	*child
 	dir    string
+	image  string
 	client *http.Client
+	clean  func() error // What is left to do when it has ended; nil if nothing.
+}
+
+func newDaemon() (*daemon, error) {
+	// A short path: a unix socket's has about a hundred bytes.
+	dir, err := os.MkdirTemp("/tmp", "hwb")
+	if err != nil {
+		return nil, err
+	}
+	return &daemon{dir: dir, client: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(dir, "docker.sock"))
+		},
+	}}}, nil
 }
 
 // startDocker starts a daemon with an image of this program. The error is
@@ -40,17 +56,12 @@ func startDocker(ctx context.Context) (d *daemon, err error) {
 	case os.Getuid() != 0:
 		return nil, fmt.Errorf("%w: root, which dockerd needs", errMissing)
 	}
-	// A short path: a unix socket's has about a hundred bytes.
-	dir, err := os.MkdirTemp("/tmp", "hwb")
+	d, err = newDaemon()
 	if err != nil {
 		return nil, err
 	}
-	in := func(name string) string { return filepath.Join(dir, name) }
-	d = &daemon{dir: dir, client: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", in("docker.sock"))
-		},
-	}}}
+	d.image = "bench:1"
+	in := func(name string) string { return filepath.Join(d.dir, name) }
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())
@@ -59,7 +70,7 @@ func startDocker(ctx context.Context) (d *daemon, err error) {
 	if err := os.WriteFile(in("empty.json"), []byte("{}"), 0o600); err != nil {
 		return d, err
 	}
-	d.child, err = startChild("dockerd", dir, []string{
+	d.child, err = startChild("dockerd", d.dir, []string{
 		program, "--config-file", in("empty.json"), "--data-root", in("data"), "--exec-root", in("exec"),
 		"--pidfile", in("pid"), "-H", d.address(), "--group", "root", "--bridge", "none", "--iptables=false", "--ip6tables=false",
 		"--ip-forward=false", "--ip-masq=false", "--userland-proxy=false", "--storage-driver", "overlay2", "--live-restore=false",
@@ -86,7 +97,7 @@ func (d *daemon) awaitAnswer(ctx context.Context) error {
 			return nil
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("dockerd does not answer within %s: %w", patience, err)
+			return fmt.Errorf("%s does not answer within %s: %w", d.name, patience, err)
 		}
 		if err := pause(ctx, every, d.child); err != nil {
 			return err
@@ -106,7 +117,11 @@ func (d *daemon) close() error {
 			d.stop()
 		}
 	}
-	return os.RemoveAll(d.dir)
+	var err error
+	if d.clean != nil {
+		err = d.clean()
+	}
+	return errors.Join(err, os.RemoveAll(d.dir))
 }
 
 // ask sends a request; answer is nil if nobody wants to know.
@@ -127,16 +142,25 @@ func (d *daemon) ask(ctx context.Context, method, path string, body io.Reader, a
 	case err != nil:
 		return err
 	case resp.StatusCode >= http.StatusMultipleChoices:
-		return fmt.Errorf("dockerd: %s %s: %s: %s", method, path, resp.Status, bytes.TrimSpace(text))
+		return fmt.Errorf("%s: %s %s: %s: %s", d.name, method, path, resp.Status, bytes.TrimSpace(text))
 	case answer == nil:
 		return nil
 	}
 	return json.Unmarshal(text, answer)
 }
 
+// executable is the file of this program.
+func executable() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("file of this program: %w", err)
+	}
+	return self, nil
+}
+
 // importSelf makes an image of this program, which has to be a static one.
 func (d *daemon) importSelf(ctx context.Context) error {
-	self, err := os.Executable()
+	self, err := executable()
 	if err != nil {
 		return err
 	}
@@ -162,7 +186,7 @@ func (d *daemon) importSelf(ctx context.Context) error {
 // run starts a container that is started again whenever it ends, and returns the
 // process in it.
 func (d *daemon) run(ctx context.Context, name string) (pid int, err error) {
-	const spec = `{"Image":"bench:1","HostConfig":{"RestartPolicy":{"Name":"always"}},"Labels":{"hedgewatch.io/critical":"true"}}`
+	spec := fmt.Sprintf(`{"Image":%q,"HostConfig":{"RestartPolicy":{"Name":"always"}},"Labels":{"hedgewatch.io/critical":"true"}}`, d.image)
 	if err := d.ask(ctx, http.MethodPost, "/containers/create?name="+name, strings.NewReader(spec), nil); err != nil {
 		return 0, err
 	}

@@ -60,7 +60,10 @@ func (b *bench) startPath(ctx context.Context, c contender, dir string, p alertP
 	config := fmt.Sprintf("global: {scrape_interval: 15s, evaluation_interval: %s}\nrule_files: [%q]\n", p.evaluation, rules)
 	t := &team{}
 	if c.ours {
-		config += "host: {enabled: false}\nalertmanager:" + indent(p.notify) + "\n" + p.own
+		if !strings.Contains(p.own, "host:\n") {
+			config += "host: {enabled: false}\n"
+		}
+		config += "alertmanager:" + indent(p.notify) + "\n" + p.own
 	} else {
 		am, url, err := b.startAlertmanager(ctx, dir, p.notify)
 		if err != nil {

@@ -26,7 +26,7 @@ func rows() []row {
 		{"crash", "what kill -9 makes the alert path forget", measureCrashes},
 		{"storm", "10,000 alerts at once, to Discord", measureStorm},
 		{"rules", "1,000 rules each second", measureRules},
-		{"services", "from a container's end to the POST, and 5,000 pods", measureServices},
+		{"services", "from a service's end to the POST, and 5,000 pods", measureServices},
 		{"audit", "bars in PostgreSQL, verified and only counted", measureAudit},
 		{"commit", "what evaluation on commit adds", measureCommit},
 	}

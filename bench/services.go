@@ -6,35 +6,56 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 )
 
-// runUntilKilled is what containers do.
-func runUntilKilled(ctx context.Context, _ []string, _ io.Writer) error {
-	<-ctx.Done()
-	return nil
-}
-
-// measureServices times the way from the end of a container to the POST, of
-// Docker and of Kubernetes, and what a large cluster costs. The peers watch no
-// services.
+// measureServices times the way from the end of a service to the POST on each
+// platform, and what a large cluster costs. The peers watch no services.
 func measureServices(ctx context.Context, b *bench) ([]result, error) {
-	container := result{what: "container of Docker killed → POST", unit: seconds(), most: 2, tail: true}
-	err := b.killContainers(ctx, &container)
-	if errors.Is(err, errMissing) {
-		b.say("  measured without Docker: %v", err)
-		err = nil
-	}
-	if err != nil {
-		return nil, err
+	var results []result
+	for _, p := range []struct {
+		what  string
+		start func(context.Context, *bench, int) (*platform, error)
+	}{
+		{"container of Docker killed → POST", containers(startDocker)},
+		{"container of Podman killed → POST", containers(startPodman)},
+		{"unit of systemd killed → POST", units},
+		{"only process of a group killed → POST", processGroups},
+	} {
+		r := result{what: p.what, unit: seconds(), most: 2, tail: true}
+		err := b.endServices(ctx, p.start, &r)
+		if errors.Is(err, errMissing) {
+			b.say("  without %q: %v", p.what, err)
+			err = nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", p.what, err)
+		}
+		results = append(results, r)
 	}
 	pods, err := b.watchCluster(ctx)
-	return append([]result{container}, pods...), err
+	return append(results, pods...), err
+}
+
+// endServices ends what runs on a platform, one service after the other.
+func (b *bench) endServices(ctx context.Context, start func(context.Context, *bench, int) (*platform, error), r *result) (err error) {
+	p, err := start(ctx, b, either(b, 5, 20))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	t, err := b.serviceTeam(ctx, p.services[0], p.config)
+	if err != nil {
+		return err
+	}
+	defer t.stop()
+	if err := t.awaitRunning(ctx, len(p.services)); err != nil {
+		return err
+	}
+	return t.endEach(ctx, p.services, func(i int) error { return p.end(ctx, i) }, r)
 }
 
 // serviceTeam is hedgewatch, which watches services, before a sink that tells
@@ -114,32 +135,6 @@ func (t *alertTeam) endEach(ctx context.Context, services []string, end func(i i
 		r.add(t.by, told.Sub(began))
 	}
 	return nil
-}
-
-// killContainers kills what runs in containers from outside, as a crash, in a
-// Docker of its own.
-func (b *bench) killContainers(ctx context.Context, r *result) (err error) {
-	d, err := startDocker(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.close()) }()
-	t, err := b.serviceTeam(ctx, "docker", fmt.Sprintf("services: {docker: {address: %q}}\n", d.address()))
-	if err != nil {
-		return err
-	}
-	defer t.stop()
-	names := named("container-", either(b, 5, 20))
-	processes := make([]int, len(names))
-	for i, name := range names {
-		if processes[i], err = d.run(ctx, name); err != nil {
-			return err
-		}
-	}
-	if err := t.awaitRunning(ctx, len(names)); err != nil {
-		return err
-	}
-	return t.endEach(ctx, names, func(i int) error { return syscall.Kill(processes[i], syscall.SIGKILL) }, r)
 }
 
 // watchCluster has one hedgewatch watch 5,000 pods beside one that watches none.
