@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -100,11 +101,11 @@ func restarting(code int) string {
 	return fmt.Sprintf(`{"Status":"restarting","Running":true,"Restarting":true,"ExitCode":%d,"StartedAt":%q,"FinishedAt":%q}`, code, now, now)
 }
 
-func (b *board) blind(want string) {
+func (b *board) blind(wants ...string) {
 	b.t.Helper()
-	b.eventually("it is blind and says why: "+want, func() bool {
+	b.eventually("it is blind and says why: "+strings.Join(wants, " or "), func() bool {
 		w := b.Overview().Watchers[0]
-		return !w.Sees && strings.Contains(w.Error, want)
+		return !w.Sees && slices.ContainsFunc(wants, func(want string) bool { return strings.Contains(w.Error, want) })
 	})
 }
 
@@ -141,7 +142,7 @@ func TestAnswersWithoutEndAreNotRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			written.Store(0)
 			b := watch(t, serve(t, c.f))
-			b.blind(c.want)
+			b.blind(c.want, "deadline exceeded") // A busy machine does not get that far in time.
 			b.stop()
 			// What the socket and the buffers on both sides hold comes on top, once
 			// for each of the few attempts until here.
