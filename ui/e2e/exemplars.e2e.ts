@@ -121,7 +121,7 @@ async function findExemplar(page: Page, plot: string): Promise<void> {
   for (let x = box.width - 4; x > 0; x -= 6) {
     for (let y = 4; y < box.height; y += 9) {
       await page.mouse.move(box.x + x, box.y + y);
-      await page.waitForTimeout(40);
+      await page.waitForTimeout(60);
       if (await named.isVisible()) return;
     }
   }

@@ -1,7 +1,7 @@
 import type uPlot from 'uplot';
 
-/** Thirty times a second: the eye sees no more of a line that follows the mouse. */
-const pauseMs = 32;
+/** As often as a film: the eye sees no more of a line that follows the mouse. */
+const pauseMs = 40;
 
 /**
  * How a chart listens to the mouse: the first move is followed at once, those

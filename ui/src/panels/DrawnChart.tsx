@@ -4,8 +4,7 @@ import { calmMoves } from '../components/calmMoves';
 import { UPlotChart } from '../components/UPlotChart';
 import { absolute } from '../model/time';
 import { look, timeAxis, zoneDate } from './timeseries/chart';
-import { beside } from './timeseries/tooltip';
-import styles from './timeseries/tooltip.module.css';
+import { TooltipBox, type TooltipContent } from './tooltipBox';
 import type { PanelProps } from './types';
 
 interface Props extends Pick<
@@ -15,8 +14,8 @@ interface Props extends Pick<
   y: { min: number; max: number; log?: boolean };
   axis: Pick<uPlot.Axis, 'values' | 'splits' | 'size'>;
   draw: (u: uPlot) => void;
-  /** Lines of text for a place in the plot; none hides the tooltip. */
-  describe: (x: number, y: number) => string[];
+  /** What is said of a place in the plot, if anything. */
+  describe: (x: number, y: number) => TooltipContent | undefined;
 }
 
 /** Time across and anything up: axes, crosshair, zoom and tooltip for what is drawn by hand. */
@@ -126,10 +125,8 @@ function resolveValues(values: uPlot.Axis.Values | undefined, args: ValuesArgs):
     : args[1];
 }
 
-function textTooltip(describe: (x: number, y: number) => string[]): uPlot.Plugin {
-  const box = document.createElement('div');
-  box.className = styles.box ?? '';
-  box.style.display = 'none';
+function textTooltip(describe: Props['describe']): uPlot.Plugin {
+  let box: TooltipBox | undefined;
   let inside = false;
   return {
     hooks: {
@@ -137,25 +134,21 @@ function textTooltip(describe: (x: number, y: number) => string[]): uPlot.Plugin
         u.over.addEventListener('mouseenter', () => (inside = true));
         u.over.addEventListener('mouseleave', () => {
           inside = false;
-          box.style.display = 'none';
+          box?.hide();
         });
-        document.body.append(box);
       },
       setCursor: (u) => {
         const { left = -1, top = -1 } = u.cursor;
-        const lines = inside && left >= 0 ? describe(u.posToVal(left, 'x'), u.posToVal(top, 'y')) : [];
-        box.style.display = lines.length > 0 ? 'block' : 'none';
-        box.replaceChildren(
-          ...lines.map((line, i) => {
-            const element = document.createElement('div');
-            element.className = (i === 0 ? styles.head : styles.row) ?? '';
-            element.textContent = line;
-            return element;
-          }),
-        );
-        box.style.transform = beside(u.rect.left + left, u.rect.top + top);
+        if (!inside) return;
+        const content = left >= 0 ? describe(u.posToVal(left, 'x'), u.posToVal(top, 'y')) : undefined;
+        if (!content) {
+          box?.hide();
+          return;
+        }
+        box ??= new TooltipBox();
+        box.show(content, u.rect.left + left, u.rect.top + top);
       },
-      destroy: () => box.remove(),
+      destroy: () => box?.remove(),
     },
   };
 }

@@ -50,9 +50,12 @@ export function HeatmapPanel(props: PanelProps) {
   const describe = useCallback(
     (x: number, at: number) => {
       const cell = heat.cells.find((c) => x >= c.from && x < c.to && at >= c.low && at < c.high);
-      if (!cell) return [];
+      if (!cell) return undefined;
       const name = heat.names?.[cell.low] ?? `${formatText(cell.low, unit)} – ${formatText(cell.high, unit)}`;
-      return [formatInstant(cell.from, zone), name, formatText(cell.count, 'short')];
+      return {
+        head: formatInstant(cell.from, zone),
+        lines: [{ name, value: formatText(cell.count, 'short') }],
+      };
     },
     [heat, unit, zone],
   );

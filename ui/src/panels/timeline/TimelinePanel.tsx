@@ -70,14 +70,14 @@ function Timeline(props: PanelProps & { merge: boolean }) {
   const describe = useCallback(
     (x: number, at: number) => {
       const lane = lanes[lanes.length - 1 - Math.floor(at)];
-      const span = lane?.spans.find((s) => x >= s.from && x < s.to);
-      if (!lane || !span) return lane ? [formatInstant(x, zone), `${lane.name}: unknown`] : [];
-      const length = formatText((span.to - span.from) / 1000, 's');
-      return [
-        `${formatInstant(span.from, zone)} – ${formatInstant(span.to, zone)}`,
-        `${lane.name}: ${span.text}`,
-        `for ${length}`,
-      ];
+      if (!lane) return undefined;
+      const span = lane.spans.find((s) => x >= s.from && x < s.to);
+      if (!span) return { head: formatInstant(x, zone), lines: [{ name: lane.name, value: 'unknown' }] };
+      return {
+        head: `${formatInstant(span.from, zone)} – ${formatInstant(span.to, zone)}`,
+        lines: [{ name: lane.name, color: span.color, value: span.text }],
+        note: `for ${formatText((span.to - span.from) / 1000, 's')}`,
+      };
     },
     [lanes, zone],
   );

@@ -6,6 +6,7 @@ import type { Exemplar } from '../../model/exemplars';
 import { asArray, asObject, asString } from '../../model/json';
 import { calendar, type TimeZone } from '../../model/time';
 import { formatText, unitOf } from '../../units';
+import { crosshair } from '../crosshair';
 import type { Mark, PanelProps } from '../types';
 import { drawExemplars } from './exemplars';
 import { lineWidth, stack, yRange, type Graph, type Series } from './series';
@@ -100,7 +101,7 @@ export function buildChart({
     legend: { show: false },
     focus: { alpha: series.length > 1 ? 0.25 : 1 },
     cursor: {
-      x: true,
+      x: false,
       y: false,
       bind: calmMoves(),
       drag: { x: true, y: false, setScale: false },
@@ -121,7 +122,7 @@ export function buildChart({
       drawAxes: [(u) => scales.forEach(({ key, config }) => drawThresholds(u, key, config))],
       draw: [(u) => drawMarks(u, marks()), (u) => drawExemplars(u, exemplars?.() ?? [], graph.series)],
     },
-    plugins,
+    plugins: [crosshair(), ...plugins],
   };
   return { options, data };
 }

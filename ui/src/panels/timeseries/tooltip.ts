@@ -1,13 +1,12 @@
 import type uPlot from 'uplot';
-import { canvasColor } from '../../model/colors';
 import type { Exemplar } from '../../model/exemplars';
 import { hiddenFrom } from '../../model/fieldConfig';
 import { formatInstant, type TimeZone } from '../../model/time';
 import { formatText } from '../../units';
+import { TooltipBox, type TooltipContent, type TooltipLine } from '../tooltipBox';
 import type { Mark } from '../types';
 import { exemplarAt, exemplarColor } from './exemplars';
 import type { Series } from './series';
-import styles from './tooltip.module.css';
 
 const maxRows = 16;
 const nearPx = 6;
@@ -21,89 +20,86 @@ export interface TooltipOptions {
   sort: 'none' | 'asc' | 'desc';
 }
 
-/**
- * The values under the mouse. Written into the document by hand: sixty moves a
- * second through React would cost more than drawing the graph.
- */
+/** The values under the mouse. */
 export function tooltipPlugin(options: TooltipOptions): uPlot.Plugin {
-  const box = document.createElement('div');
-  box.className = styles.box ?? '';
-  box.style.display = 'none';
-  let over: HTMLElement | undefined;
+  let box: TooltipBox | undefined;
   let inside = false;
   const show = (u: uPlot) => {
-    const { left, top, idx } = u.cursor;
-    if (
-      !inside ||
-      options.mode === 'none' ||
-      idx === null ||
-      idx === undefined ||
-      left === undefined ||
-      left < 0
-    ) {
-      box.style.display = 'none';
+    if (!inside) return;
+    const { left = -1, top = 0, idx } = u.cursor;
+    if (idx === null || idx === undefined || left < 0) {
+      box?.hide();
       return;
     }
-    const rows = rowsAt(u, idx, options);
-    box.replaceChildren(
-      head(formatInstant(Number(u.data[0][idx]), options.zone)),
-      ...marksAt(u, left, options.marks()).map(markRow),
-      ...exemplarRows(exemplarAt(u, options.exemplars?.() ?? [], options.series()), options),
-      ...rows.shown,
-      ...(rows.more > 0 ? [note(`and ${rows.more} more`)] : []),
-    );
-    box.style.display = 'block';
-    box.style.transform = beside(u.rect.left + left, u.rect.top + (top ?? 0));
-  };
-  const enter = () => (inside = true);
-  const leave = () => {
-    inside = false;
-    box.style.display = 'none';
+    box ??= new TooltipBox();
+    box.show(contentAt(u, idx, left, options), u.rect.left + left, u.rect.top + top);
   };
   return {
     hooks: {
       init: (u) => {
-        over = u.over;
-        over.addEventListener('mouseenter', enter);
-        over.addEventListener('mouseleave', leave);
-        document.body.append(box);
+        u.over.addEventListener('mouseenter', () => (inside = options.mode !== 'none'));
+        u.over.addEventListener('mouseleave', () => {
+          inside = false;
+          box?.hide();
+        });
       },
       setCursor: show,
-      destroy: () => {
-        over?.removeEventListener('mouseenter', enter);
-        over?.removeEventListener('mouseleave', leave);
-        box.remove();
-      },
+      destroy: () => box?.remove(),
     },
   };
 }
 
-function rowsAt(
+function contentAt(u: uPlot, idx: number, left: number, options: TooltipOptions): TooltipContent {
+  const exemplar = exemplarAt(u, options.exemplars?.() ?? [], options.series());
+  const above = [...marksAt(u, left, options.marks()).map(markLine), ...exemplarLines(exemplar, options)];
+  const { lines, strong, more } = valuesAt(u, idx, options);
+  const notes = [more > 0 ? `and ${more} more` : '', exemplar ? 'Click to keep it open' : ''];
+  return {
+    head: formatInstant(Number(u.data[0][idx]), options.zone),
+    lines: [...above, ...lines],
+    strong: strong === undefined ? undefined : above.length + strong,
+    note: notes.filter((n) => n !== '').join('. '),
+  };
+}
+
+interface Entry {
+  series: Series;
+  value: number;
+  index: number;
+}
+
+function valuesAt(
   u: uPlot,
   idx: number,
   { series, mode, sort }: TooltipOptions,
-): { shown: HTMLElement[]; more: number } {
+): { lines: TooltipLine[]; strong?: number; more: number } {
   const focused = nearest(u, idx);
-  const entries = series()
-    .map((s, i) => ({ s, value: s.values[idx], index: i + 1 }))
-    .filter(({ s, value }) => !s.hidden && typeof value === 'number' && !hiddenFrom(s.config, 'tooltip'));
-  if (mode === 'single') {
-    const only = entries.filter((e) => e.index === focused);
-    return { shown: only.map((e) => row(e.s, e.value as number, true)), more: 0 };
-  }
+  const entries: Entry[] = [];
+  series().forEach((s, i) => {
+    const value = s.values[idx];
+    if (s.hidden || typeof value !== 'number' || hiddenFrom(s.config, 'tooltip')) return;
+    entries.push({ series: s, value, index: i + 1 });
+  });
+  if (mode === 'single')
+    return { lines: entries.filter((e) => e.index === focused).map(line), strong: 0, more: 0 };
   const order = sort === 'asc' ? 1 : -1;
   // Many series are only readable in order, whatever the dashboard says.
-  if (sort !== 'none' || entries.length > maxRows) {
-    entries.sort((a, b) => order * ((a.value as number) - (b.value as number)));
-  }
+  if (sort !== 'none' || entries.length > maxRows) entries.sort((a, b) => order * (a.value - b.value));
   const at = entries.findIndex((e) => e.index === focused);
   const start = Math.max(0, Math.min(at - maxRows + 2, entries.length - maxRows));
   const shown = entries.slice(start, start + maxRows);
   return {
-    shown: shown.map((e) => row(e.s, e.value as number, e.index === focused)),
+    lines: shown.map(line),
+    strong: at < 0 ? undefined : at - start,
     more: entries.length - shown.length,
   };
 }
+
+const line = ({ series, value }: Entry): TooltipLine => ({
+  name: series.name,
+  color: series.color,
+  value: formatText(value, series.config.unit, series.config.decimals),
+});
 
 /** The series whose point is closest to the mouse, up and down. */
 function nearest(u: uPlot, idx: number): number | undefined {
@@ -126,57 +122,25 @@ function marksAt(u: uPlot, left: number, marks: Mark[]): Mark[] {
     .slice(0, 4);
 }
 
-function element(className: string | undefined, ...children: (Node | string)[]): HTMLElement {
-  const result = document.createElement('div');
-  result.className = className ?? '';
-  result.append(...children);
-  return result;
-}
-
-const head = (text: string) => element(styles.head, text);
-const note = (text: string) => element(styles.note, text);
-
-function swatch(color: string): HTMLElement {
-  const result = element(styles.swatch);
-  result.style.background = canvasColor(color);
-  return result;
-}
-
-function row(s: Series, value: number, focused: boolean): HTMLElement {
-  const name = element(styles.name, s.name);
-  const text = element(styles.value, formatText(value, s.config.unit, s.config.decimals));
-  return element(focused ? `${styles.row} ${styles.focused}` : styles.row, swatch(s.color), name, text);
-}
-
-function markRow(mark: Mark): HTMLElement {
-  const text = mark.text ? `${mark.title}: ${mark.text}` : mark.title;
-  return element(styles.row, swatch(mark.color), element(styles.name, text));
-}
+const markLine = ({ title, text, color }: Mark): TooltipLine => ({
+  name: text ? `${title}: ${text}` : title,
+  color,
+});
 
 const maxLabels = 6;
 
-function exemplarRows(exemplar: Exemplar | undefined, { series, zone }: TooltipOptions): HTMLElement[] {
+function exemplarLines(exemplar: Exemplar | undefined, { series, zone }: TooltipOptions): TooltipLine[] {
   if (!exemplar) return [];
   const { time, value, labels, refId } = exemplar;
-  const own = series().find((s) => s.refId === refId);
-  const line = (name: string, text: string) =>
-    element(styles.row, swatch(exemplarColor), element(styles.name, name), element(styles.value, text));
+  const unit = series().find((s) => s.refId === refId)?.config.unit;
   return [
-    line(`Exemplar at ${formatInstant(time, zone, true)}`, formatText(value, own?.config.unit)),
+    {
+      name: `Exemplar at ${formatInstant(time, zone, true)}`,
+      color: exemplarColor,
+      value: formatText(value, unit),
+    },
     ...Object.entries(labels)
       .slice(0, maxLabels)
-      .map(([name, text]) => line(name, text)),
-    note('Click to keep it open'),
+      .map(([name, text]) => ({ name, color: exemplarColor, value: text })),
   ];
-}
-
-/**
- * Beside the mouse, towards the middle of the window and never out of it. The
- * style sheet does the sum: to ask for the box's size would lay out the page at
- * each move.
- */
-export function beside(x: number, y: number): string {
-  const across =
-    x < window.innerWidth / 2 ? `min(${x + 16}px, 100vw - 100% - 4px)` : `max(4px, ${x - 16}px - 100%)`;
-  return `translate(${across}, max(8px, min(${y}px - 50%, 100vh - 100% - 8px)))`;
 }
