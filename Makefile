@@ -68,7 +68,7 @@ realparts: $(BIN)/etcd $(BIN)/kube-apiserver ## watch a real API server of Kuber
 	REALPARTS=all CGO_ENABLED=0 $(GO) test ./internal/services/kubernetes -run '^TestReal' -count 1 -v
 
 .PHONY: bench
-bench: build peers ## the figures of the README, side by side with the peers
+bench: build peers $(BIN)/promtool ## the figures of the README, side by side with the peers
 	$(call stage,benchmarks)
 	$(GO) run ./bench $(BENCH_FLAGS)
 

@@ -60,6 +60,8 @@ type bench struct {
 	hedgewatch, peers string
 	// rules is the directory of the shipped rules, for Prometheus to run too.
 	rules string
+	// page is the directory of the web page, whose tests drive a browser.
+	page string
 	// dir is the row's own directory; it is removed after the row.
 	dir string
 	// progress is where a person can see what happens.
@@ -89,6 +91,7 @@ func runRows(ctx context.Context, args []string, stdout io.Writer) error {
 	flags.StringVar(&b.hedgewatch, "hedgewatch", filepath.Join("bin", "hedgewatch"), "the binary under test")
 	flags.StringVar(&b.peers, "peers", filepath.Join(".cache", "bin"), "directory with prometheus, alertmanager and node_exporter")
 	flags.StringVar(&b.rules, "rules", filepath.Join("mixin", "rules"), "directory of the shipped rules")
+	flags.StringVar(&b.page, "page", "ui", "directory of the web page")
 	if err := flags.Parse(args); err != nil {
 		return usageError{err}
 	}

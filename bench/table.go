@@ -57,6 +57,7 @@ type unit struct {
 func seconds() unit      { return unit{"s", 1, 2} }
 func milliseconds() unit { return unit{"ms", 1e-3, 1} }
 func megabytes() unit    { return unit{"MB", 1e6, 1} }
+func kilobytes() unit    { return unit{"KB", 1e3, 0} }
 func cores() unit        { return unit{"% of a core", 0.01, 1} }
 func count() unit        { return unit{"", 1, 0} }
 

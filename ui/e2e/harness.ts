@@ -73,7 +73,7 @@ export async function end(child: ChildProcess): Promise<void> {
   clearTimeout(timer);
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const address = server.address();
@@ -122,7 +122,7 @@ export interface OpenPage {
 
 export async function openPage(
   browser: Browser,
-  server: Server,
+  server: Pick<Server, 'url'>,
   options: { theme?: Theme; width?: number; height?: number } = {},
 ): Promise<OpenPage> {
   const context = await browser.newContext({

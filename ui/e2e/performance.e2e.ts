@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { Browser, CDPSession } from 'playwright-core';
+import { gzipSync } from 'node:zlib';
+import type { Browser, CDPSession, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startGrafana } from './grafana';
 import { openPage, picture, startBrowser, startServer, type Server } from './harness';
 
 const promtool = resolve(process.env.PROMTOOL ?? join(import.meta.dirname, '../../.cache/bin/promtool'));
@@ -10,8 +12,11 @@ const seriesCount = 50;
 const pointCount = 700;
 const stepSeconds = 15;
 const graphs = 8;
+/** The benchmarks ask for several, and for Grafana beside. */
+const rounds = Number(process.env.ROUNDS ?? 1);
 
 let server: Server;
+let grafana: Server | undefined;
 let browser: Browser;
 let cdp: CDPSession;
 const end = Math.floor(Date.now() / 1000 / stepSeconds) * stepSeconds - 3600;
@@ -26,10 +31,12 @@ beforeAll(async () => {
     body: JSON.stringify({ dashboard: dashboard(), folder: '', version: 0 }),
   });
   expect(response.status).toBe(200);
+  if (process.env.FIGURES) grafana = await startGrafana(server.url, dashboard());
 }, 120_000);
 
 afterAll(async () => {
   await browser?.close();
+  await grafana?.stop();
   await server?.stop();
 });
 
@@ -79,27 +86,42 @@ async function cpuSeconds(): Promise<number> {
   return processInfo.reduce((sum, p) => sum + p.cpuTime, 0);
 }
 
-test('twelve panels with four hundred lines are drawn and followed cheaply', async () => {
-  const { page } = await openPage(browser, server, { width: 1600, height: 900 });
+const twoFrames = (page: Page) =>
+  page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+
+interface Figures {
+  /** Seconds of CPU until all graphs are drawn, and of sixty moves. */
+  paint: number;
+  moves: number;
+  heapBytes: number;
+  /** What the pages' scripts are on the way, compressed. */
+  scriptBytes: number;
+}
+
+async function compressedSize(url: string): Promise<number> {
+  const answer = await fetch(url);
+  return gzipSync(await answer.arrayBuffer()).length;
+}
+
+/** Opens the dashboard in a browser that has seen the home page, and moves the mouse over a graph. */
+async function follow(page: Page, path: string, name: string): Promise<Figures> {
+  const scripts = new Set<string>();
+  page.on('request', (request) => {
+    if (request.resourceType() === 'script') scripts.add(request.url());
+  });
   await page.goto('/');
-  await page.locator('[data-tile]').first().waitFor();
+  await page.waitForTimeout(2000);
   await page.goto('about:blank');
   const before = await cpuSeconds();
-  const began = Date.now();
-  await page.goto(`/dashboards/load?from=${start * 1000}&to=${end * 1000}&refresh=`);
-  await page.waitForFunction(
-    (count) =>
-      document.querySelectorAll('[data-panel][data-state="ready"]').length === count + 4 &&
-      document.querySelectorAll('[data-panel] canvas').length === count,
-    graphs,
-  );
-  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-  const wall = (Date.now() - began) / 1000;
+  await page.goto(`${path}?from=${start * 1000}&to=${end * 1000}&refresh=`);
+  await page.waitForFunction((count) => document.querySelectorAll('.uplot canvas').length === count, graphs);
+  // Half a second more is theirs whose other panels come later.
+  await page.waitForTimeout(500);
   const paint = (await cpuSeconds()) - before;
-  await page.waitForTimeout(1000);
-  await picture(page, 'load');
+  await page.waitForTimeout(500);
+  await picture(page, name);
 
-  const plot = (await page.locator('[data-panel="6"] .u-over').boundingBox())!;
+  const plot = (await page.locator('.u-over').nth(5).boundingBox())!;
   const beforeMoves = await cpuSeconds();
   // A hand does not wait for the page: one move every 16 ms, whether or not the last one is drawn.
   const sent: Promise<void>[] = [];
@@ -114,19 +136,36 @@ test('twelve panels with four hundred lines are drawn and followed cheaply', asy
     );
   }
   await Promise.all(sent);
-  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  await twoFrames(page);
   const moves = (await cpuSeconds()) - beforeMoves;
-  await picture(page, 'load-tooltip');
+  await picture(page, `${name}-tooltip`);
 
   const session = await page.context().newCDPSession(page);
   await session.send('HeapProfiler.collectGarbage');
   const { usedSize } = (await session.send('Runtime.getHeapUsage')) as { usedSize: number };
-  const heap = usedSize / 1024 / 1024;
-  console.log(
-    `first paint ${paint.toFixed(2)} s CPU (${wall.toFixed(2)} s), 60 moves ${moves.toFixed(2)} s CPU, heap ${heap.toFixed(0)} MiB`,
-  );
-  // The goals are 2 s, 0.4 s and 60 MB on a quiet machine; tests share theirs.
-  expect(paint).toBeLessThan(3);
-  expect(moves).toBeLessThan(0.8);
-  expect(heap).toBeLessThan(30);
+  const sizes = await Promise.all([...scripts].map(compressedSize));
+  return { paint, moves, heapBytes: usedSize, scriptBytes: sizes.reduce((sum, n) => sum + n, 0) };
+}
+
+test('twelve panels with four hundred lines are drawn and followed cheaply', async () => {
+  const figures: Record<string, Figures[]> = {};
+  const measure = async (name: string, { url }: Server, path: string) => {
+    const { page } = await openPage(browser, { url }, { width: 1600, height: 900 });
+    const seen = await follow(page, path, `load-${name}`);
+    await page.context().close();
+    (figures[name] ??= []).push(seen);
+    console.log(name, JSON.stringify(seen));
+  };
+  for (let i = 0; i < rounds; i++) {
+    await measure('hedgewatch', server, '/dashboards/load');
+    if (grafana) await measure('grafana', grafana, '/d/load');
+  }
+  // For the benchmarks, which set them against the goals.
+  if (process.env.FIGURES) writeFileSync(process.env.FIGURES, JSON.stringify(figures));
+  const least = (pick: (f: Figures) => number) => Math.min(...(figures.hedgewatch ?? []).map(pick));
+  // The goals are 2 s, 0.4 s, 60 MB and 350 KB on a quiet machine; tests share theirs.
+  expect(least((f) => f.paint)).toBeLessThan(3);
+  expect(least((f) => f.moves)).toBeLessThan(0.7);
+  expect(least((f) => f.heapBytes)).toBeLessThan(30e6);
+  expect(least((f) => f.scriptBytes)).toBeLessThan(350e3);
 });
