@@ -98,17 +98,23 @@ type auditUsage struct {
 	memory    float64
 }
 
-func (b *bench) auditOnce(ctx context.Context, dsn string, rows int) (u auditUsage, err error) {
-	cmd := exec.CommandContext(ctx, b.hedgewatch, "audit", "--source", dsn, "--preset", "klines", "--share", "1", "--column", "close_time=close_time",
+func (b *bench) auditOnce(ctx context.Context, dsn string, rows int) (auditUsage, error) {
+	want := fmt.Sprintf("%d rows of %d series checked, 0 findings\n", rows, auditSymbols)
+	return b.runAudit(ctx, want, "--source", dsn, "--preset", "klines", "--share", "1", "--column", "close_time=close_time",
 		"--column", "quote_volume=quote_volume", "--column", "trades=trades", "--column", "taker_base=taker_base", "--column", "taker_quote=taker_quote")
+}
+
+// runAudit runs `hedgewatch audit`, which has to print what is wanted.
+func (b *bench) runAudit(ctx context.Context, want string, args ...string) (u auditUsage, err error) {
+	cmd := exec.CommandContext(ctx, b.hedgewatch, append([]string{"audit"}, args...)...)
 	start := time.Now()
 	out, err := cmd.CombinedOutput()
 	u.took = time.Since(start)
-	if want := fmt.Sprintf("%d rows of %d series checked, 0 findings\n", rows, auditSymbols); err == nil && string(out) != want {
+	if err == nil && string(out) != want {
 		err = fmt.Errorf("wanted %q", want)
 	}
 	if err != nil {
-		return u, fmt.Errorf("hedgewatch audit: %w:\n%s", err, out)
+		return u, fmt.Errorf("hedgewatch audit: %w:\n%.2000s", err, out)
 	}
 	u.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {

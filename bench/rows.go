@@ -28,6 +28,7 @@ func rows() []row {
 		{"rules", "1,000 rules each second", measureRules},
 		{"services", "from a service's end to the POST, and 5,000 pods", measureServices},
 		{"audit", "bars in PostgreSQL, verified and only counted", measureAudit},
+		{"archive", "bars in zips as the exchange's archive has them", measureArchive},
 		{"ui", "a dashboard in a browser", measureUI},
 		{"commit", "what evaluation on commit adds", measureCommit},
 	}

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/big"
@@ -29,6 +30,9 @@ var (
 
 // ParseDecimal reads a number as exchanges and databases write it.
 func ParseDecimal(text []byte) (Decimal, error) {
+	if d, n := ScanDecimal(text); n > 0 && n == len(text) {
+		return d, nil
+	}
 	var value uint64
 	digits, fraction, point := 0, 0, false
 	negative := false
@@ -67,6 +71,48 @@ func ParseDecimal(text []byte) (Decimal, error) {
 		d = d.neg()
 	}
 	return d, nil
+}
+
+// ScanDecimal reads the number that a text begins with, up to a comma or the end, and
+// returns how long it is; 0 for what is rare or none, which [ParseDecimal] knows.
+func ScanDecimal(text []byte) (d Decimal, n int) {
+	value, n := scanDigits(text, 0, 0)
+	if n == 0 || n > 18 {
+		return Decimal{}, 0
+	}
+	fraction := 0
+	if n < len(text) && text[n] == '.' {
+		point := n
+		value, n = scanDigits(text[:min(len(text), 20)], value, n+1)
+		fraction = n - point - 1
+	}
+	if fraction > decimals || n > 19 || n < len(text) && text[n] != ',' {
+		return Decimal{}, 0
+	}
+	hi, lo := bits.Mul64(value, scale[decimals-fraction])
+	return Decimal{int64(hi), lo}, n
+}
+
+// scanDigits adds the digits from a place on to a value, and returns where they end.
+func scanDigits(text []byte, value uint64, at int) (uint64, int) {
+	for at+8 <= len(text) {
+		v := binary.LittleEndian.Uint64(text[at:])
+		const high, digit = 0xf0f0f0f0f0f0f0f0, 0x3030303030303030
+		if v&high != digit || (v+0x0606060606060606)&high != digit {
+			break
+		}
+		// Neighbours are added up, the left one ten times: to four numbers of two
+		// digits, two of four, one of eight.
+		v = (v & 0x0f0f0f0f0f0f0f0f) * (10<<8 + 1) >> 8
+		v = (v & 0x00ff00ff00ff00ff) * (100<<16 + 1) >> 16
+		v = (v & 0x0000ffff0000ffff) * (10_000<<32 + 1) >> 32
+		value = value*1e8 + v
+		at += 8
+	}
+	for ; at < len(text) && text[at]-'0' <= 9; at++ {
+		value = value*10 + uint64(text[at]-'0')
+	}
+	return value, at
 }
 
 // scale holds 10^0 to 10^12.

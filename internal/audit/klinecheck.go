@@ -23,6 +23,7 @@ type KlineCheck struct {
 	rows        int64
 	first, last int64 // open times of the earliest and latest row, on the grid
 	prev        Kline
+	disordered  bool  // A row came after later ones.
 	idleFrom    int64 // of the bars without a trade that end at prev; 0: none
 	gaps        []gap
 	findings    []Finding
@@ -166,6 +167,7 @@ func (c *KlineCheck) again(k *Kline, at int64) {
 
 // former places a row that comes after later ones.
 func (c *KlineCheck) former(at int64) {
+	c.disordered = true
 	if at < c.first {
 		c.report(Order, Platform, at, nil, "the row comes after the one of "+showTime(c.last))
 		if next := c.calendar.next(at); next < c.first {
@@ -189,23 +191,10 @@ func (c *KlineCheck) former(at int64) {
 	c.report(Duplicate, Platform, at, nil, "the row is there again, further on")
 }
 
-// report adds a finding of one row, to the one before if it goes on from it.
+// report adds a finding of one row.
 func (c *KlineCheck) report(kind Kind, cause Cause, at int64, fields []string, evidence string) {
-	from, to := micro(at), micro(c.calendar.next(at))
-	for i := len(c.findings) - 1; i >= max(0, len(c.findings)-4); i-- {
-		f := &c.findings[i]
-		if f.Kind == kind && f.To.Equal(from) && slices.Equal(f.Fields, fields) {
-			f.To = to
-			f.Count++
-			return
-		}
-	}
-	if len(c.findings) == maxFindings {
-		c.suppressed++
-		return
-	}
-	c.findings = append(c.findings, Finding{
-		Series: c.series, Kind: kind, Cause: cause, From: from, To: to, Count: 1, Fields: fields, Evidence: evidence,
+	c.keep(Finding{
+		Series: c.series, Kind: kind, Cause: cause, From: micro(at), To: micro(c.calendar.next(at)), Count: 1, Fields: fields, Evidence: evidence,
 	})
 }
 

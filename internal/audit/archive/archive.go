@@ -8,7 +8,6 @@ package archive
 import (
 	"archive/zip"
 	"bufio"
-	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -157,7 +156,7 @@ func unpack(file *os.File) (io.ReadCloser, error) {
 // readKlines reads rows of the layout that the header names, or of Binance's.
 func readKlines(r io.Reader, each func(k *audit.Kline, wrongUnit bool)) error {
 	lines := bufio.NewReaderSize(r, maxLineBytes)
-	p := parser{layout: binanceLayout()}
+	p := newParser(binanceLayout())
 	for n := 1; ; n++ {
 		line, err := lines.ReadSlice('\n')
 		if err == io.EOF && len(line) == 0 {
@@ -169,14 +168,18 @@ func readKlines(r io.Reader, each func(k *audit.Kline, wrongUnit bool)) error {
 			}
 			return fmt.Errorf("line %d: %w", n, err)
 		}
-		line = bytes.TrimRight(line, "\r\n")
+		for len(line) > 0 && (line[len(line)-1] == '\n' || line[len(line)-1] == '\r') {
+			line = line[:len(line)-1]
+		}
 		if len(line) == 0 {
 			continue
 		}
 		if n == 1 && (line[0] < '0' || line[0] > '9') {
-			if p.layout, err = headerLayout(line); err != nil {
+			layout, err := headerLayout(line)
+			if err != nil {
 				return fmt.Errorf("line 1: %w", err)
 			}
+			p = newParser(layout)
 			continue
 		}
 		wrongUnit, err := p.parse(line)

@@ -69,7 +69,7 @@ func text(err error) string {
 	return err.Error()
 }
 
-func write(t *testing.T, dir, name, content string) string {
+func write(t testing.TB, dir, name, content string) string {
 	t.Helper()
 	var b bytes.Buffer
 	switch filepath.Ext(name) {

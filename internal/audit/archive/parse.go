@@ -66,35 +66,46 @@ func headerLayout(line []byte) ([]column, error) {
 // parser holds the row that is read, and what was learnt from the first.
 type parser struct {
 	layout []column
+	has    audit.Columns
 	unit   audit.Unit // of the first row
 	kline  audit.Kline
 }
 
+func newParser(layout []column) parser {
+	p := parser{layout: layout}
+	for _, c := range layout {
+		switch c {
+		case quoteVolume:
+			p.has |= audit.HasQuoteVolume
+		case trades:
+			p.has |= audit.HasTrades
+		case takerBase:
+			p.has |= audit.HasTakerBase
+		case takerQuote:
+			p.has |= audit.HasTakerQuote
+		}
+	}
+	return p
+}
+
 // parse reads a line into p.kline.
 func (p *parser) parse(line []byte) (wrongUnit bool, err error) {
-	k := &p.kline
-	*k = audit.Kline{}
+	p.kline = audit.Kline{Has: p.has}
 	for i, c := range p.layout {
-		var field []byte
-		if i == len(p.layout)-1 {
-			field, line = line, nil
-		} else {
-			comma := bytes.IndexByte(line, ',')
-			if comma < 0 {
-				return false, fmt.Errorf("has %d columns instead of %d", i+1, len(p.layout))
+		last := i == len(p.layout)-1
+		unit, n := p.scan(c, line)
+		if n == 0 || last && n < len(line) {
+			if n = bytes.IndexByte(line, ','); n < 0 || last {
+				n = len(line)
 			}
-			field, line = line[:comma], line[comma+1:]
+			if unit, err = p.set(c, line[:n]); err != nil {
+				return false, fmt.Errorf("column %d: %q: %w", i+1, shorten(line[:n]), err)
+			}
 		}
-		if c == ignored {
-			continue
+		if n == len(line) && !last {
+			return false, fmt.Errorf("has %d columns instead of %d", i+1, len(p.layout))
 		}
-		if len(field) > 0 && (field[0] == '"' || field[0] == ' ') {
-			field = bytes.Trim(field, `" `)
-		}
-		unit, err := p.set(c, field)
-		if err != nil {
-			return false, fmt.Errorf("column %d: %q: %w", i+1, shorten(field), err)
-		}
+		line = line[min(n+1, len(line)):]
 		if unit == "" {
 			continue
 		}
@@ -106,36 +117,85 @@ func (p *parser) parse(line []byte) (wrongUnit bool, err error) {
 	return wrongUnit, nil
 }
 
-// set puts a field where it belongs; it returns the unit of a time.
-func (p *parser) set(c column, field []byte) (unit audit.Unit, err error) {
+// scan reads the field that a line begins with, up to the comma or the end, and
+// returns how long it is: 0 if it is not a number as the exchange writes them.
+func (p *parser) scan(c column, line []byte) (unit audit.Unit, n int) {
+	switch c {
+	case ignored:
+	case openTime, closeTime, trades:
+		var value int64
+		for n < len(line) && n < 18 && line[n]-'0' <= 9 {
+			value = value*10 + int64(line[n]-'0')
+			n++
+		}
+		if n < len(line) && line[n] != ',' {
+			return "", 0
+		}
+		return p.whole(c, value, n)
+	default:
+		var d audit.Decimal
+		if d, n = audit.ScanDecimal(line); n > 0 {
+			*p.decimal(c) = d
+		}
+	}
+	return "", n
+}
+
+// whole puts a whole number of n digits where it belongs.
+func (p *parser) whole(c column, value int64, n int) (audit.Unit, int) {
+	if c == trades {
+		p.kline.Trades = value
+		return "", n
+	}
+	us, unit, err := audit.Micros(value)
+	if err != nil {
+		return "", 0
+	}
+	if c == openTime {
+		p.kline.OpenTime = us
+	} else {
+		p.kline.CloseTime = us
+	}
+	return unit, n
+}
+
+// decimal is where the number of a column belongs.
+func (p *parser) decimal(c column) *audit.Decimal {
 	k := &p.kline
 	switch c {
-	case openTime:
-		k.OpenTime, unit, err = parseTime(field)
-	case closeTime:
-		k.CloseTime, unit, err = parseTime(field)
 	case open:
-		k.Open, err = audit.ParseDecimal(field)
+		return &k.Open
 	case high:
-		k.High, err = audit.ParseDecimal(field)
+		return &k.High
 	case low:
-		k.Low, err = audit.ParseDecimal(field)
+		return &k.Low
 	case closePrice:
-		k.Close, err = audit.ParseDecimal(field)
+		return &k.Close
 	case volume:
-		k.Volume, err = audit.ParseDecimal(field)
+		return &k.Volume
 	case quoteVolume:
-		k.Has |= audit.HasQuoteVolume
-		k.QuoteVolume, err = audit.ParseDecimal(field)
-	case trades:
-		k.Has |= audit.HasTrades
-		k.Trades, err = parseInt(field)
+		return &k.QuoteVolume
 	case takerBase:
-		k.Has |= audit.HasTakerBase
-		k.TakerBase, err = audit.ParseDecimal(field)
-	case takerQuote:
-		k.Has |= audit.HasTakerQuote
-		k.TakerQuote, err = audit.ParseDecimal(field)
+		return &k.TakerBase
+	}
+	return &k.TakerQuote
+}
+
+// set reads a whole field, however it is written; it returns the unit of a time.
+func (p *parser) set(c column, field []byte) (unit audit.Unit, err error) {
+	if len(field) > 0 && (field[0] == '"' || field[0] == ' ') {
+		field = bytes.Trim(field, `" `)
+	}
+	switch c {
+	case ignored:
+	case openTime:
+		p.kline.OpenTime, unit, err = parseTime(field)
+	case closeTime:
+		p.kline.CloseTime, unit, err = parseTime(field)
+	case trades:
+		p.kline.Trades, err = parseInt(field)
+	default:
+		*p.decimal(c), err = audit.ParseDecimal(field)
 	}
 	return unit, err
 }
