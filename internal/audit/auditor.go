@@ -273,7 +273,7 @@ const (
 	idlePause     = time.Minute
 	workPause     = 200 * time.Millisecond
 	failedPause   = 10 * time.Second
-	entryInterval = 5 * time.Second
+	entryInterval = 4 * time.Second
 )
 
 func (w *watch) run(ctx context.Context) {
@@ -393,7 +393,7 @@ func (w *watch) list(ctx context.Context) error {
 		}
 	}
 	for _, s := range slices.SortedFunc(maps.Keys(w.series), func(a, b Series) int { return strings.Compare(a.String(), b.String()) }) {
-		if s.Dataset == Klines {
+		if s.Dataset == Klines || s.public() {
 			w.witness.want(s)
 		}
 	}

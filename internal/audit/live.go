@@ -86,6 +86,9 @@ func (w *watch) live(ctx context.Context, now time.Time) error {
 		} else {
 			r, err = w.readEntries(ctx, &p, asOf)
 			findings = append(findings, r.Findings...)
+			if err == nil && p.Series.public() {
+				testified = append(testified, w.unseen(p.Series)...)
+			}
 		}
 		if err != nil {
 			// What was read so far stays unverified too, and is read again: a

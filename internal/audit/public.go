@@ -278,13 +278,8 @@ func (w *watch) comparePublic(ctx context.Context, p *progress, now time.Time) (
 
 // compareTail looks for trades behind the newest row that should be stored by now.
 func (w *watch) compareTail(ctx context.Context, p *progress, now time.Time) error {
-	last := p.NewestID
 	w.a.mu.Lock()
-	for _, r := range w.book.records {
-		if r.open() && r.Series == p.Series && r.Kind == Missing && r.LastID > last {
-			last = r.LastID
-		}
-	}
+	last := w.lastKnown(p)
 	w.a.mu.Unlock()
 	theirs, err := w.a.exchange.byID(ctx, p.Series, last+1, pageEntries)
 	if err != nil {

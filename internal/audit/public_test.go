@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/model"
 
+	"github.com/hedgewatch/hedgewatch/internal/binance"
 	"github.com/hedgewatch/hedgewatch/internal/exchangesim"
 )
 
@@ -27,6 +28,8 @@ type crawler struct {
 	t        *testing.T
 	exchange *exchangesim.Exchange
 	series   Series
+
+	client *http.Client // Of a witness, if there is to be one.
 
 	mu sync.Mutex
 	// lost are ids that are not stored, skipped those that the exchange leaves out.
@@ -40,7 +43,6 @@ func newCrawler(t *testing.T, dataset, symbol string) *crawler {
 	t.Helper()
 	toPresent()
 	x := exchangesim.New(exchangesim.Config{Seed: 5, Since: time.Now().Add(-30 * time.Hour)})
-	t.Cleanup(x.Close)
 	return &crawler{
 		t: t, exchange: x, series: Series{Source: "platform", Dataset: dataset, Market: "spot", Symbol: symbol},
 		lost: map[int64]bool{}, skipped: map[int64]bool{},
@@ -138,6 +140,21 @@ func (c *crawler) id(ago time.Duration) int64 {
 	return c.rows[i].ID
 }
 
+// happened is when a trade did; never, if it did not yet.
+func (c *crawler) happened(id int64) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.read(); err != nil {
+		c.t.Fatal(err)
+	}
+	for _, e := range c.rows {
+		if e.ID == id {
+			return micro(e.Time)
+		}
+	}
+	return time.Now()
+}
+
 func (c *crawler) newest() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -151,8 +168,9 @@ func (c *crawler) audit() (a *Auditor, stop func()) {
 	c.t.Helper()
 	d := DefaultDataset()
 	d.Source, d.Name, d.Market, d.Grace, d.History = "platform", "platform/t", c.series.Market, model.Duration(5*time.Second), model.Duration(72*time.Hour)
-	a, err := New(Config{Datasets: []Dataset{d}, WeightPerMinute: 2000}, Deps{
-		Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(), Dir: c.t.TempDir(),
+	seen := WitnessConfig{Enabled: c.client != nil, StreamURLs: map[binance.Market]string{"spot": "ws://exchange/spot"}}
+	a, err := New(Config{Datasets: []Dataset{d}, WeightPerMinute: 2000, Witness: seen}, Deps{
+		Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(), Dir: c.t.TempDir(), Dial: c.client,
 		Open:      func(context.Context, int) (Rows, error) { return c, nil },
 		Transport: c, BaseURL: func(string) string { return "http://exchange" },
 	})
@@ -303,6 +321,78 @@ func TestCrawlerThatStopsIsFound(t *testing.T) {
 				t.Errorf("was asked %d times", len(c.asked))
 			}
 		})
+	})
+}
+
+// The witness is sent what a crawler that has stopped does not store: it is found
+// within five seconds after it is due, and nobody is asked.
+func TestCrawlerThatStopsIsSeenByTheWitness(t *testing.T) {
+	for _, dataset := range []string{AggTrades, Trades} {
+		t.Run(dataset, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCrawler(t, dataset, "ETHUSDT")
+				_, c.client = serve(t, c.exchange.Handler())
+				a, stop := c.audit()
+				defer c.exchange.Close()
+				defer stop()
+				time.Sleep(time.Minute)
+				wantGaps(t, a, 0)
+				next := c.newest() + 1
+				c.change(func() { c.stopped, c.asked = time.Now(), nil })
+				for len(a.Findings()) == 0 && time.Since(c.happened(next)) < 10*time.Second { // A grace of five seconds, and five more.
+					time.Sleep(250 * time.Millisecond)
+				}
+				found := a.Findings()
+				if len(found) != 1 || found[0].FirstID != next || !found[0].Confirmed || !strings.HasPrefix(found[0].Evidence, "the exchange sent them") {
+					t.Fatalf("got %+v %s after trade %d happened, want it missing", found, time.Since(c.happened(next)), next)
+				}
+				time.Sleep(30 * time.Second)
+				if more := a.Findings(); len(more) != 1 || more[0].Count < 10 || more[0].LastID-next+1 != more[0].Count {
+					t.Errorf("got %+v after half a minute", more)
+				}
+				if got := a.Status().Datasets[0].Series[0]; got.LagSeconds < 20 || time.Since(got.WitnessedUntil) > 5*time.Second {
+					t.Errorf("got a lag of %vs, witnessed until %s", got.LagSeconds, got.WitnessedUntil)
+				}
+				c.change(func() {
+					if slices.ContainsFunc(c.asked, func(q string) bool { return strings.HasPrefix(q, publicPath(c.series)) }) {
+						t.Errorf("asked %q", c.asked)
+					}
+					c.stopped = time.Time{}
+				})
+				time.Sleep(time.Minute)
+				wantGaps(t, a, next)
+			})
+		})
+	}
+}
+
+func TestTradesOfTheStreamThatAreNotTaken(t *testing.T) {
+	const good = `{"stream":"btcusdt@trade","data":{"e":"trade","E":1763805600100,"s":"BTCUSDT","t":7,"p":"1","q":"2","b":88,"a":50,"T":1763805600099,"m":true,"M":true}}`
+	name, id, at, err := parseStreamedTrade([]byte(good))
+	if name != "btcusdt@trade" || id != 7 || at != 1763805600099000 || err != nil {
+		t.Fatalf("got %q, %d, %d, %v", name, id, at, err)
+	}
+	for _, tt := range []struct{ name, old, new string }{
+		{"no JSON", `{"stream"`, `{"stream`},
+		{"another symbol", `"s":"BTCUSDT"`, `"s":"ETHUSDT"`},
+		{"another event", `"e":"trade"`, `"e":"aggTrade"`},
+		{"no id", `"t":7,`, ``},
+		{"a time of 1970", `"T":1763805600099`, `"T":1763`},
+		{"an id as text", `"t":7`, `"t":"x"`},
+	} {
+		if name, id, at, err := parseStreamedTrade([]byte(strings.Replace(good, tt.old, tt.new, 1))); err == nil {
+			t.Errorf("%s: got %q, %d, %d", tt.name, name, id, at)
+		}
+	}
+}
+
+func FuzzStreamedTrade(f *testing.F) {
+	f.Add([]byte(`{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":1763805600100,"s":"BTCUSDT","a":7,"p":"1","q":"2","f":1,"l":2,"T":1763805600099,"m":true}}`))
+	f.Add([]byte(`{"result":null,"id":1}`))
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		if name, id, at, err := parseStreamedTrade(frame); err == nil && id != 0 && (id < 0 || at <= 0 || name == "") {
+			t.Errorf("took id %d of %d from %q", id, at, frame)
+		}
 	})
 }
 

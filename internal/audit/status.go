@@ -171,8 +171,8 @@ func newCollector(a *Auditor) *collector {
 		success:    desc("hedgewatch_audit_last_success_timestamp_seconds", "When rows of the series could be verified last.", labels...),
 		sums:       desc("hedgewatch_audit_wrong_sums", "Sums of a day of an account that are not the exchange's: realised PnL, commission, a type of incomes.", labels...),
 		unchecked:  desc("hedgewatch_audit_unchecked", "1 while rows of the series cannot be held against the exchange's.", labels...),
-		witnessed:  desc("hedgewatch_audit_witnessed_until_timestamp_seconds", "End of the last bar that the exchange sent to the witness as it closed.", labels...),
-		witnessUp:  desc("hedgewatch_audit_witness_up", "1 while a connection of the witness has sent data; while it is 0, live bars are not witnessed.", "market"),
+		witnessed:  desc("hedgewatch_audit_witnessed_until_timestamp_seconds", "End of the last bar that the exchange sent to the witness as it closed, time of the last public trade.", labels...),
+		witnessUp:  desc("hedgewatch_audit_witness_up", "1 while a connection of the witness has sent data; while it is 0, live rows are not witnessed.", "market"),
 		failing:    desc("hedgewatch_audit_failing", "1 while a dataset cannot be verified.", "source", "dataset"),
 	}
 }
@@ -190,6 +190,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, values...)
 	}
 	for market, w := range c.a.witnesses {
+		if !w.needed() {
+			continue
+		}
 		up := 0.0
 		if w.up() {
 			up = 1

@@ -79,8 +79,8 @@ func (c WitnessConfig) target(m binance.Market) string {
 	return base + "/stream"
 }
 
-// witness takes the bars of one market that the exchange sends as they close. They
-// say without a request what a table should have. What it has not seen proves
+// witness takes the bars of one market that the exchange sends as they close, and its
+// public trades. They say without a request what a table should have. What it has not seen proves
 // nothing: it may have been away, or the stream silent. A nil witness sees nothing.
 type witness struct {
 	market  binance.Market
@@ -93,13 +93,15 @@ type witness struct {
 	mu sync.Mutex
 	// names are the streams, in the order in which they were wanted.
 	names []string
-	seen  map[string][]Kline // By stream, the last bars in the order of time.
-	live  int                // Connections that have sent data; two while they rotate.
-	full  bool               // More were wanted than there may be.
+	// By stream, the last bars in the order of time, and what was seen of trades.
+	seen   map[string][]Kline
+	trades map[string]*sight
+	live   int  // Connections that have sent data; two while they rotate.
+	full   bool // More were wanted than there may be.
 }
 
 type witnessMetrics struct {
-	bars, errors *prometheus.CounterVec
+	bars, trades, errors *prometheus.CounterVec
 }
 
 func newWitnessMetrics(r prometheus.Registerer) (*witnessMetrics, error) {
@@ -107,25 +109,35 @@ func newWitnessMetrics(r prometheus.Registerer) (*witnessMetrics, error) {
 		bars: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "hedgewatch_audit_witness_bars_total", Help: "Closed bars that the exchange sent to the witness.",
 		}, []string{"market"}),
+		trades: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hedgewatch_audit_witness_trades_total", Help: "Public trades that the exchange sent to the witness.",
+		}, []string{"market"}),
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "hedgewatch_audit_witness_errors_total", Help: "Connections of the witness that failed or ended, bars that could not be read, and series that are too many.",
+			Name: "hedgewatch_audit_witness_errors_total", Help: "Connections of the witness that failed or ended, rows that could not be read, and series that are too many.",
 		}, []string{"market"}),
 	}
-	return m, errors.Join(r.Register(m.bars), r.Register(m.errors))
+	return m, errors.Join(r.Register(m.bars), r.Register(m.trades), r.Register(m.errors))
 }
 
 func newWitness(c WitnessConfig, market binance.Market, d Deps, m *witnessMetrics) *witness {
 	m.bars.WithLabelValues(string(market))
+	m.trades.WithLabelValues(string(market))
 	m.errors.WithLabelValues(string(market))
 	return &witness{
 		market: market, target: c.target(market), client: d.Dial, logger: d.Logger.With("market", market), metrics: m,
-		more: make(chan struct{}, 1), seen: map[string][]Kline{},
+		more: make(chan struct{}, 1), seen: map[string][]Kline{}, trades: map[string]*sight{},
 	}
 }
 
 // streamName is the stream of a series; the exchange knows lower case only, and
 // keeps the M of a month.
 func streamName(s Series) string {
+	switch s.Dataset {
+	case AggTrades:
+		return strings.ToLower(s.Symbol) + "@aggTrade"
+	case Trades:
+		return strings.ToLower(s.Symbol) + "@trade"
+	}
 	return strings.ToLower(s.Symbol) + "@kline_" + string(s.Interval)
 }
 
@@ -137,7 +149,7 @@ func (w *witness) want(s Series) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	name := streamName(s)
-	if _, there := w.seen[name]; there {
+	if _, there := w.seen[name]; there || w.trades[name] != nil {
 		return
 	}
 	if len(w.names) >= maxWitnessed {
@@ -148,7 +160,12 @@ func (w *witness) want(s Series) {
 		}
 		return
 	}
-	w.names, w.seen[name] = append(w.names, name), nil
+	w.names = append(w.names, name)
+	if s.public() {
+		w.trades[name] = &sight{}
+	} else {
+		w.seen[name] = nil
+	}
 	select {
 	case w.more <- struct{}{}:
 	default:
@@ -194,11 +211,21 @@ func (w *witness) until(s Series) time.Time {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if seen := w.trades[streamName(s)]; seen != nil && len(seen.seconds) > 0 {
+		return micro(seen.seconds[len(seen.seconds)-1].at)
+	}
 	list := w.seen[streamName(s)]
 	if len(list) == 0 {
 		return time.Time{}
 	}
 	return micro(newCalendar(s.Interval).next(list[len(list)-1].OpenTime))
+}
+
+// needed says whether there is anything to see.
+func (w *witness) needed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.names) > 0
 }
 
 func (w *witness) up() bool {
@@ -315,9 +342,13 @@ func (w *witness) serve(ctx context.Context, conn *websocket.Conn) error {
 			}
 			continue // An acknowledgement proves nothing: unknown streams have one too.
 		}
-		// Most frames are of bars that still grow, and need not be parsed.
+		// Most frames of bars are of those that still grow, and need not be parsed.
 		if !bytes.Contains(frame, []byte(`"x":false`)) {
-			if err := w.take(frame); err != nil {
+			take := w.take
+			if !bytes.Contains(frame, []byte("@kline_")) {
+				take = w.takeTrade
+			}
+			if err := take(frame); err != nil {
 				w.metrics.errors.WithLabelValues(string(w.market)).Inc()
 				w.logger.Debug("Witness cannot read a frame", "err", err)
 				continue
@@ -328,7 +359,7 @@ func (w *witness) serve(ctx context.Context, conn *websocket.Conn) error {
 			w.mu.Lock()
 			w.live++
 			w.mu.Unlock()
-			w.logger.Info("Witness sees bars")
+			w.logger.Info("Witness sees the streams")
 		}
 	}
 }

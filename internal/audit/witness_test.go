@@ -220,7 +220,7 @@ func TestWitnessTellsOfLostAndAlteredRowsWithoutRequests(t *testing.T) {
 		}()
 		up := func(want string) {
 			t.Helper()
-			text := "# HELP hedgewatch_audit_witness_up 1 while a connection of the witness has sent data; while it is 0, live bars are not witnessed.\n" +
+			text := "# HELP hedgewatch_audit_witness_up 1 while a connection of the witness has sent data; while it is 0, live rows are not witnessed.\n" +
 				"# TYPE hedgewatch_audit_witness_up gauge\nhedgewatch_audit_witness_up{market=\"spot\"} " + want + "\n"
 			if err := testutil.GatherAndCompare(reg, strings.NewReader(text), "hedgewatch_audit_witness_up"); err != nil {
 				t.Error(err)
@@ -386,7 +386,7 @@ func TestWitnessRotatesWithoutLosingABar(t *testing.T) {
 		if bars, all := w.bars(btc, end.Add(-keptBars*time.Minute), end); !all || len(bars) != keptBars {
 			t.Errorf("got %d bars of %d", len(bars), keptBars)
 		}
-		want := "# HELP hedgewatch_audit_witness_errors_total Connections of the witness that failed or ended, bars that could not be read, and series that are too many.\n" +
+		want := "# HELP hedgewatch_audit_witness_errors_total Connections of the witness that failed or ended, rows that could not be read, and series that are too many.\n" +
 			"# TYPE hedgewatch_audit_witness_errors_total counter\nhedgewatch_audit_witness_errors_total{market=\"usdm\"} 0\n"
 		if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "hedgewatch_audit_witness_errors_total"); err != nil {
 			t.Error(err)
