@@ -25,6 +25,7 @@ import (
 
 func addReport(app *kingpin.Application, commands map[string]command) {
 	report := app.Command("report", "Say what stored series come to.")
+	addReportAnomalies(report, commands)
 	addReportCapacity(report, commands)
 }
 
@@ -64,7 +65,9 @@ func (f capacityFlags) run(stdout io.Writer, now time.Time) (code int, err error
 	}
 	var answer []byte
 	if f.storage != "" {
-		answer, code, err = f.read()
+		answer, code, err = answerFromFiles(f.storage, func(ctx context.Context, h *history.History) (any, error) {
+			return capacity.New(h).Report(ctx, f.request)
+		})
 	} else {
 		answer, code, err = f.server.ask(http.MethodGet, "/capacity", f.request.Query(), nil)
 	}
@@ -83,9 +86,10 @@ func (f capacityFlags) run(stdout io.Writer, now time.Time) (code int, err error
 	return exitFine, nil
 }
 
-// read makes the report from the files of a process that does not run.
-func (f capacityFlags) read() (answer []byte, code int, err error) {
-	files, err := store.OpenFiles(filepath.Join(f.storage, "tsdb"), slog.New(slog.DiscardHandler))
+// answerFromFiles asks the files of a process that does not run, as a server
+// would, and returns its answer or the exit code that an error asks for.
+func answerFromFiles(storage string, ask func(context.Context, *history.History) (any, error)) (answer []byte, code int, err error) {
+	files, err := store.OpenFiles(filepath.Join(storage, "tsdb"), slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, exitUsage, err
 	}
@@ -97,11 +101,11 @@ func (f capacityFlags) read() (answer []byte, code int, err error) {
 	if err != nil {
 		return nil, exitBad, err
 	}
-	r, err := capacity.New(h).Report(context.Background(), f.request)
+	report, err := ask(context.Background(), h)
 	if err != nil {
 		return nil, exitUsage, err
 	}
-	answer, err = json.Marshal(r)
+	answer, err = json.Marshal(report)
 	return append(answer, '\n'), exitFine, err
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hedgewatch/hedgewatch/internal/api"
 	"github.com/hedgewatch/hedgewatch/internal/history"
+	"github.com/hedgewatch/hedgewatch/internal/history/anomaly"
 	"github.com/hedgewatch/hedgewatch/internal/history/capacity"
 	"github.com/hedgewatch/hedgewatch/internal/state"
 )
@@ -41,6 +42,17 @@ func (a *App) historyRoutes() ([]api.Route, error) {
 		},
 		Response: capacity.Report{},
 		Handler:  capacity.New(h).Handler(),
+	}, {
+		Method: http.MethodGet, Path: "/anomalies",
+		Summary: "When series did what they never do, by their history of four weeks.",
+		Query: []api.Param{
+			{Name: "expr", Description: "An instant vector.", Required: true},
+			{Name: "range", Description: "How far to look back, up to 4w; 7d by default."},
+			{Name: "to", Description: "End, such as 2026-05-01T12:00:00Z; now by default."},
+			{Name: "step", Description: "Time between two values, 1m to 30m; 5m by default."},
+		},
+		Response: anomaly.Report{},
+		Handler:  anomaly.New(h).Handler(),
 	}}, nil
 }
 
