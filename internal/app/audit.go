@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"reflect"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hedgewatch/hedgewatch/internal/api"
@@ -193,25 +197,119 @@ func (a *App) auditRoutes() []api.Route {
 		{
 			Method:   http.MethodGet,
 			Path:     "/audit/status",
-			Summary:  "Until when the platform's data is verified, by series.",
+			Summary:  "Until when the platform's data is verified, by series, and what somebody wants verified now.",
 			Response: audit.Status{},
-			Handler:  a.withAudit(func(au *audit.Auditor) any { return au.Status() }),
+			Handler:  a.withAudit(func(*http.Request) (any, error) { return a.audit.Status(), nil }),
 		},
 		{
 			Method:   http.MethodGet,
 			Path:     "/audit/findings",
 			Summary:  "What is missing or wrong in the platform's data, what was, and how to mend it; the open ones first.",
+			Query:    findingParams(),
 			Response: []audit.Record{},
-			Handler:  a.withAudit(func(au *audit.Auditor) any { return au.Findings() }),
+			Handler: a.withAudit(func(r *http.Request) (any, error) {
+				q, err := findingQuery(r.URL.Query())
+				if err != nil {
+					return nil, err
+				}
+				return a.audit.Find(q), nil
+			}),
+		},
+		{
+			Method:   http.MethodPost,
+			Path:     "/audit/verify",
+			Summary:  "Verify a stretch of a series before all else that is not new; the answer says what of it is verified, the status when it is done.",
+			Request:  audit.Span{},
+			Response: audit.Verification{},
+			Handler: a.withAudit(func(r *http.Request) (any, error) {
+				var span audit.Span
+				if err := readJSON(r, &span); err != nil {
+					return nil, err
+				}
+				v, err := a.audit.Verify(span)
+				if err == nil {
+					a.logger.Info("Verification asked for", "series", v.Series, "from", v.From, "to", v.To, "who", api.ActorFrom(r.Context()).Who())
+				}
+				return v, err
+			}),
 		},
 	}
 }
 
-func (a *App) withAudit(get func(*audit.Auditor) any) http.Handler {
+func findingParams() []api.Param {
+	return []api.Param{
+		{Name: "source", Description: "Only of this source."},
+		{Name: "dataset", Description: "Only of klines, trades, aggTrades, userTrades or incomes."},
+		{Name: "market", Description: "Only of this market."},
+		{Name: "account", Description: "Only of this account."},
+		{Name: "symbol", Description: "Only of this symbol, also what it shares with others."},
+		{Name: "interval", Description: "Only of bars of this interval."},
+		{Name: "kind", Description: "Only missing, duplicate, mismatch, extra, order, unit, late, unchecked or sum."},
+		{Name: "cause", Description: "Only by the platform, exchange or archive, or unknown."},
+		{Name: "state", Description: "open or closed."},
+		{Name: "search", Description: "Words that must all be in what a finding says."},
+		{Name: "from", Description: "Only what touches the time from here on, RFC 3339."},
+		{Name: "to", Description: "Only what touches the time before, RFC 3339."},
+		{Name: "limit", Description: "At most so many."},
+		{Name: "offset", Description: "Leave out so many at the beginning."},
+		{Name: "brief", Description: "true leaves out evidence and plans."},
+	}
+}
+
+// findingQuery reads what findingParams describe.
+func findingQuery(v url.Values) (q audit.Query, err error) {
+	params := findingParams()
+	for name := range v {
+		if !slices.ContainsFunc(params, func(p api.Param) bool { return p.Name == name }) {
+			return q, invalid("there is no parameter %q", name)
+		}
+	}
+	q = audit.Query{
+		Series: audit.Series{
+			Source: v.Get("source"), Dataset: v.Get("dataset"), Market: v.Get("market"), Account: v.Get("account"),
+			Symbol: v.Get("symbol"), Interval: audit.Interval(v.Get("interval")),
+		},
+		Kind: audit.Kind(v.Get("kind")), Cause: audit.Cause(v.Get("cause")), State: v.Get("state"),
+		Words: strings.Fields(v.Get("search")), Brief: v.Get("brief") == "true",
+	}
+	if q.State != "" && q.State != audit.Open && q.State != audit.Closed {
+		return q, invalid("state %q: use open or closed", q.State)
+	}
+	for name, at := range map[string]*time.Time{"from": &q.From, "to": &q.To} {
+		if text := v.Get(name); text != "" {
+			if *at, err = time.Parse(time.RFC3339, text); err != nil {
+				return q, invalid("%s %q: use a time such as 2026-11-22T10:00:00Z", name, text)
+			}
+		}
+	}
+	for name, n := range map[string]*int{"limit": &q.Limit, "offset": &q.Offset} {
+		if text := v.Get(name); text != "" {
+			if *n, err = strconv.Atoi(text); err != nil || *n < 0 {
+				return q, invalid("%s %q: use a number from 0", name, text)
+			}
+		}
+	}
+	return q, nil
+}
+
+func (a *App) withAudit(get func(*http.Request) (any, error)) http.Handler {
 	if a.audit == nil {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "nothing is audited; add an `audit` section to the configuration", http.StatusNotFound)
 		})
 	}
-	return answer(func() any { return get(a.audit) })
+	return answers(get)
+}
+
+// auditStatus says what an error of the audit is to HTTP.
+func auditStatus(err error) (status int, kind string, ok bool) {
+	switch {
+	case errors.Is(err, audit.ErrUnknownSeries):
+		return http.StatusNotFound, "not_found", true
+	case errors.Is(err, audit.ErrNothingThere):
+		return http.StatusBadRequest, "bad_data", true
+	case errors.Is(err, audit.ErrBusy):
+		return http.StatusTooManyRequests, "busy", true
+	}
+	return 0, "", false
 }

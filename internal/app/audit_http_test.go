@@ -77,6 +77,42 @@ audit:
 		f.Evidence != "the exchange has these bars" || f.Plan == nil {
 		t.Errorf("got %+v", findings)
 	}
+	for query, want := range map[string]int{
+		"symbol=ETHUSDT&cause=platform&state=open&brief=true": http.StatusOK,
+		"limit=many": http.StatusBadRequest,
+		"from=now":   http.StatusBadRequest,
+		"state=gone": http.StatusBadRequest,
+		"symbols=X":  http.StatusBadRequest,
+	} {
+		if code, text := s.ask(http.MethodGet, "/api/hw/v1/audit/findings?"+query, ""); code != want || strings.Contains(text, "the exchange has these") {
+			t.Errorf("%s: got %d %s, want %d", query, code, text, want)
+		}
+	}
+	verify := func(symbol string) (int, string) {
+		return s.ask(http.MethodPost, "/api/hw/v1/audit/verify", fmt.Sprintf(`{"series":{"source":"platform","dataset":"klines","market":"spot","symbol":%q,"interval":"1m"},"from":%q,"to":%q}`,
+			symbol, f.From.Format(time.RFC3339), f.From.Add(time.Minute).Format(time.RFC3339)))
+	}
+	if code, text := verify("DOGEUSDT"); code != http.StatusNotFound {
+		t.Errorf("an unknown series: got %d %s", code, text)
+	}
+	if code, text := verify("ETHUSDT"); code != http.StatusOK {
+		t.Errorf("got %d %s", code, text)
+	}
+	var status struct {
+		Datasets []struct {
+			Asked []struct {
+				DoneAt time.Time
+				Error  string
+			}
+		}
+	}
+	eventually(t, time.Minute, "the verification", func() bool {
+		s.get("/api/hw/v1/audit/status", &status)
+		return len(status.Datasets[0].Asked) == 1 && !status.Datasets[0].Asked[0].DoneAt.IsZero()
+	})
+	if text := status.Datasets[0].Asked[0].Error; text != "" {
+		t.Error(text)
+	}
 	_, metrics := s.ask(http.MethodGet, "/metrics", "")
 	passed := false
 	for line := range strings.Lines(metrics) {

@@ -269,8 +269,10 @@ func writeError(w http.ResponseWriter, err error) {
 	if errors.Is(err, alerting.ErrInvalid) {
 		status, kind = http.StatusBadRequest, "bad_data"
 	}
-	if s, k, ok := ruleFileStatus(err); ok {
-		status, kind = s, k
+	for _, known := range []func(error) (int, string, bool){ruleFileStatus, auditStatus} {
+		if s, k, ok := known(err); ok {
+			status, kind = s, k
+		}
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

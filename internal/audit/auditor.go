@@ -224,6 +224,7 @@ type watch struct {
 	series  map[Series]*progress
 	book    book
 	history pass
+	asked   []Verification
 	err     error // why nothing can be verified now
 	raised  map[Kind]int64
 	// tickers are counts of the exchange that are to be compared; the background's own.
@@ -308,6 +309,14 @@ func (w *watch) run(ctx context.Context) {
 	}
 }
 
+// hurry has what is due looked for at once.
+func (w *watch) hurry() {
+	select {
+	case w.sooner <- struct{}{}:
+	default: // It is awake already.
+	}
+}
+
 // wait is sleep that a change of what is due ends early.
 func (w *watch) wait(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
@@ -324,7 +333,7 @@ func (w *watch) wait(ctx context.Context, d time.Duration) error {
 func (w *watch) runBackground(ctx context.Context) {
 	for {
 		pause := workPause
-		for _, step := range []func(context.Context, time.Time) (bool, error){w.historyStep, w.compareStep} {
+		for _, step := range []func(context.Context, time.Time) (bool, error){w.askedStep, w.historyStep, w.compareStep} {
 			more, err := step(ctx, time.Now())
 			switch {
 			case err != nil:

@@ -197,16 +197,6 @@ func (r *Record) recheckAfter(now time.Time) time.Duration {
 	return min(max(now.Sub(since)/10, least), time.Hour)
 }
 
-// list returns copies, the open ones first, the newest first.
-func (b *book) list() []Record {
-	list := make([]Record, 0, len(b.records))
-	for _, r := range b.records {
-		list = append(list, *r)
-	}
-	sortRecords(list)
-	return list
-}
-
 func sortRecords(list []Record) {
 	slices.SortFunc(list, func(a, b Record) int {
 		if a.open() != b.open() {

@@ -178,10 +178,7 @@ func (a *Auditor) noteRepair(tried *waiting, err error, refused bool) {
 			w.logger.Warn("Repair plan not handed over; it is tried again", "finding", tried.r.ID, "err", err)
 		}
 	}
-	select {
-	case w.sooner <- struct{}{}:
-	default: // It is awake already.
-	}
+	w.hurry()
 	a.repairs.WithLabelValues(outcome).Inc()
 	w.flush()
 }

@@ -23,6 +23,8 @@ type DatasetStatus struct {
 	OpenFindings      int            `json:"openFindings"`
 	DroppedFindings   int64          `json:"droppedFindings,omitempty"`
 	Series            []SeriesStatus `json:"series"`
+	// Asked are the verifications that somebody has asked for, the newest last.
+	Asked []Verification `json:"asked"`
 }
 
 // SeriesStatus is how one series stands.
@@ -65,7 +67,7 @@ func (w *watch) status(now time.Time) DatasetStatus {
 	defer w.a.mu.Unlock()
 	d := DatasetStatus{
 		Source: w.Source, Dataset: w.Name, Market: w.Market, HistoryVerifiedAt: w.history.Done, OpenFindings: w.book.count(),
-		DroppedFindings: w.book.dropped, Series: make([]SeriesStatus, len(list)),
+		DroppedFindings: w.book.dropped, Series: make([]SeriesStatus, len(list)), Asked: append([]Verification{}, w.asked...),
 	}
 	if w.err != nil {
 		d.Error = w.err.Error()
@@ -135,18 +137,6 @@ func (s *SeriesStatus) count(f *Finding) {
 	if f.From.Before(s.VerifiedUntil) {
 		s.VerifiedUntil = f.From
 	}
-}
-
-// Findings returns what is open, and what was, the newest first.
-func (a *Auditor) Findings() []Record {
-	all := []Record{}
-	a.mu.Lock()
-	for _, w := range a.watches {
-		all = append(all, w.book.list()...)
-	}
-	a.mu.Unlock()
-	sortRecords(all)
-	return all
 }
 
 // collector exports the status.

@@ -28,6 +28,17 @@ const series = d.object({
 });
 export type Series = d.TypeOf<typeof series>;
 
+const verification = d.object({
+  series: seriesKey,
+  from: d.string,
+  to: d.string,
+  askedAt: d.string,
+  /** Empty while it waits or works. */
+  doneAt: d.withDefault(d.string, ''),
+  error: d.withDefault(d.string, ''),
+});
+export type Verification = d.TypeOf<typeof verification>;
+
 const dataset = d.object({
   source: d.string,
   dataset: d.string,
@@ -37,6 +48,8 @@ const dataset = d.object({
   openFindings: d.number,
   droppedFindings: d.withDefault(d.number, 0),
   series: d.array(series),
+  /** What somebody wants verified now, and what became of it; the newest last. */
+  asked: d.array(verification),
 });
 export type Dataset = d.TypeOf<typeof dataset>;
 
@@ -60,7 +73,7 @@ const plan = d.object({
 });
 export type Plan = d.TypeOf<typeof plan>;
 
-const finding = d.object({
+const extent = {
   id: d.string,
   series: seriesKey,
   symbols: d.array(d.string),
@@ -68,6 +81,13 @@ const finding = d.object({
   cause: d.string,
   from: d.string,
   to: d.string,
+};
+const brief = d.object(extent);
+/** Where a finding is, without how it is known. */
+export type Extent = d.TypeOf<typeof brief>;
+
+const finding = d.object({
+  ...extent,
   count: d.number,
   fields: d.array(d.string),
   evidence: d.string,
@@ -88,6 +108,22 @@ const finding = d.object({
 });
 export type Finding = d.TypeOf<typeof finding>;
 
+export interface FindingQuery {
+  state?: 'open' | 'closed';
+  cause?: string;
+  source?: string;
+  dataset?: string;
+  market?: string;
+  account?: string;
+  symbol?: string;
+  interval?: string;
+  search?: string;
+  /** Only what touches this time, in milliseconds. */
+  from?: number;
+  to?: number;
+  limit?: number;
+}
+
 /** The audit of the platform's data. Answers 404 where nothing is audited. */
 export class AuditApi {
   constructor(private readonly http: Http) {}
@@ -97,7 +133,30 @@ export class AuditApi {
   }
 
   /** The open ones first, the newest first. */
-  async findings(signal?: AbortSignal): Promise<Finding[]> {
-    return this.http.get('api/hw/v1/audit/findings', d.array(finding), { signal });
+  async findings(query: FindingQuery, signal?: AbortSignal): Promise<Finding[]> {
+    return this.http.get('api/hw/v1/audit/findings', d.array(finding), { params: params(query), signal });
   }
+
+  /** Where findings are, for a picture. */
+  async extents(query: FindingQuery, signal?: AbortSignal): Promise<Extent[]> {
+    return this.http.get('api/hw/v1/audit/findings', d.array(brief), {
+      params: { ...params(query), brief: true },
+      signal,
+    });
+  }
+
+  /** Returns what of the stretch is verified; the status says when it is done. */
+  async verify(series: SeriesKey, from: number, to: number): Promise<Verification> {
+    const json = { series, from: new Date(from).toISOString(), to: new Date(to).toISOString() };
+    return verification(await this.http.request('api/hw/v1/audit/verify', { method: 'POST', json }), '');
+  }
+}
+
+function params({ from, to, ...rest }: FindingQuery) {
+  const filled = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== ''));
+  return {
+    ...filled,
+    from: from === undefined ? undefined : new Date(from).toISOString(),
+    to: to === undefined ? undefined : new Date(to).toISOString(),
+  };
 }

@@ -1,9 +1,10 @@
 import { SegmentedControl, Select, TextInput } from '@mantine/core';
+import { useDebouncedValue } from '@mantine/hooks';
 import { IconDatabaseHeart, IconSearch } from '@tabler/icons-react';
-import { useQuery } from '@tanstack/react-query';
-import { useMemo } from 'react';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
 import { ApiError } from '../../api';
-import type { AuditStatus, Finding } from '../../api/audit';
+import type { AuditStatus } from '../../api/audit';
 import { useApi } from '../../app/context';
 import { useLive } from '../../app/live';
 import { useTimeRange } from '../../app/timeRange';
@@ -14,11 +15,13 @@ import { PageHeader } from '../../components/PageHeader';
 import page from '../../components/page.module.css';
 import { TimePicker } from '../../components/TimePicker';
 import styles from './Audit.module.css';
+import { Chosen } from './Chosen';
 import { Findings } from './Findings';
 import { Matrix } from './Matrix';
-import { filterFindings, verdict, type FindingFilter } from './matrix';
+import { findingQuery, findingStates, parseStretch, verdict } from './matrix';
 
 const pollMs = 5000;
+const pageRows = 100;
 
 const example = `audit:
   sources:
@@ -34,17 +37,14 @@ export default function AuditPage() {
   const { audit } = useApi();
   const time = useTimeRange({ from: 'now-7d', refresh: '1m' });
   const answer = useQuery({
-    queryKey: ['audit'],
-    queryFn: async ({ signal }) => {
-      const [status, findings] = await Promise.all([audit.status(signal), audit.findings(signal)]);
-      return { status, findings };
-    },
+    queryKey: ['audit', 'status'],
+    queryFn: ({ signal }) => audit.status(signal),
     ...useLive(['audit'], pollMs),
   });
   const missing = answer.error instanceof ApiError && answer.error.status === 404;
   return (
     <>
-      <PageHeader title="Data sync" subtitle={answer.data && !missing && summary(answer.data.status)}>
+      <PageHeader title="Data sync" subtitle={answer.data && !missing && summary(answer.data)}>
         {!missing && <TimePicker time={time} />}
       </PageHeader>
       {missing ? (
@@ -56,9 +56,7 @@ export default function AuditPage() {
         />
       ) : (
         <Answer query={answer} what="The audit">
-          {({ status, findings }) => (
-            <Audit status={status} findings={findings} range={time.range} zoom={time.setRange} />
-          )}
+          {(status) => <Audit status={status} range={time.range} zoom={time.setRange} />}
         </Answer>
       )}
     </>
@@ -77,29 +75,45 @@ function summary(status: AuditStatus): string {
 
 interface Props {
   status: AuditStatus;
-  findings: Finding[];
   range: { from: number; to: number };
   zoom: (range: { from: string; to: string }) => void;
 }
 
-const states = ['open', 'closed', 'all'] as const;
-
-function Audit({ status, findings, range, zoom }: Props) {
+function Audit({ status, range, zoom }: Props) {
+  const { audit } = useApi();
   const [params, update] = useUrlState();
-  const chosen = params.get('at')?.split('~');
-  const filter = useMemo<FindingFilter>(
-    () => ({
-      state: states.find((s) => s === params.get('state')) ?? 'open',
-      cause: params.get('cause') ?? '',
-      dataset: params.get('dataset') ?? '',
-      search: params.get('search') ?? '',
-      ...(chosen?.length === 3 ? { series: chosen[0], from: Number(chosen[1]), to: Number(chosen[2]) } : {}),
-    }),
-    [params],
-  );
-  const shown = useMemo(() => filterFindings(findings, filter), [findings, filter]);
-  const datasets = [...new Set(status.datasets.flatMap((d) => d.series.map((s) => s.dataset)))].sort();
-  const causes = [...new Set(findings.map((f) => f.cause))].sort();
+  const [pages, setPages] = useState(1);
+  const filter = findingQuery(params);
+  // Each letter of a search would be a question.
+  const [search] = useDebouncedValue(filter.search, 250);
+  const query = { ...filter, search, limit: pages * pageRows + 1 };
+  const live = useLive(['audit'], pollMs);
+  const open = useQuery({
+    queryKey: ['audit', 'extents', range.from, range.to],
+    queryFn: ({ signal }) => audit.extents({ state: 'open', from: range.from, to: range.to }, signal),
+    placeholderData: keepPreviousData,
+    ...live,
+  });
+  const findings = useQuery({
+    queryKey: ['audit', 'findings', query],
+    queryFn: ({ signal }) => audit.findings(query, signal),
+    placeholderData: keepPreviousData,
+    ...live,
+  });
+  const at = params.get('at') ?? '';
+  const chosen = parseStretch(at);
+  const series = status.datasets.flatMap((d) => d.series);
+  const pick = (name: 'dataset' | 'account' | 'symbol') => ({
+    'aria-label': `${name[0]?.toUpperCase()}${name.slice(1)}`,
+    placeholder: `all ${name}s`,
+    clearable: true,
+    searchable: true,
+    clearButtonProps: { 'aria-label': `All ${name}s` },
+    data: [...new Set(series.map((s) => s[name]))].filter(Boolean).sort(),
+    value: params.get(name),
+    onChange: (value: string | null) => update({ [name]: value ?? undefined }),
+  });
+  const accounts = pick('account');
   return (
     <div className={page.body}>
       {status.datasets
@@ -120,29 +134,32 @@ function Audit({ status, findings, range, zoom }: Props) {
           leftSection={<IconSearch size={14} />}
           placeholder="Symbol, account or evidence"
           aria-label="Search"
-          value={filter.search}
+          value={filter.search ?? ''}
           onChange={(e) => update({ search: e.currentTarget.value || undefined })}
         />
-        <Select
-          aria-label="Dataset"
-          placeholder="all datasets"
-          clearable
-          clearButtonProps={{ 'aria-label': 'All datasets' }}
-          data={datasets}
-          value={filter.dataset || null}
-          onChange={(value) => update({ dataset: value ?? undefined })}
-        />
+        <Select {...pick('dataset')} />
+        {accounts.data.length > 0 && <Select {...accounts} />}
+        <Select {...pick('symbol')} />
       </div>
-      <Matrix
-        status={status}
-        findings={findings}
-        range={range}
-        search={filter.search}
-        dataset={filter.dataset}
-        selected={params.get('at') ?? ''}
-        onSelect={(at) => update({ at })}
-        onZoom={zoom}
-      />
+      <Answer query={open} what="Where something is missing">
+        {(extents) => (
+          <Matrix
+            status={status}
+            findings={extents}
+            range={range}
+            search={filter.search ?? ''}
+            only={{
+              dataset: params.get('dataset') ?? '',
+              account: params.get('account') ?? '',
+              symbol: params.get('symbol') ?? '',
+            }}
+            selected={at}
+            onSelect={(next) => update({ at: next })}
+            onZoom={zoom}
+          />
+        )}
+      </Answer>
+      {chosen && <Chosen stretch={chosen} status={status} onClear={() => update({ at: undefined })} />}
       <div className={page.bar}>
         <h2 className={page.heading} id="findings">
           Findings
@@ -150,9 +167,9 @@ function Audit({ status, findings, range, zoom }: Props) {
         <SegmentedControl
           size="xs"
           aria-label="State of findings"
-          value={filter.state}
+          value={filter.state ?? 'all'}
           onChange={(value) => update({ state: value })}
-          data={[...states]}
+          data={[...findingStates]}
         />
         <Select
           size="xs"
@@ -160,17 +177,20 @@ function Audit({ status, findings, range, zoom }: Props) {
           placeholder="any cause"
           clearable
           clearButtonProps={{ 'aria-label': 'Any cause' }}
-          data={causes}
-          value={filter.cause || null}
+          data={['platform', 'exchange', 'archive', 'unknown']}
+          value={filter.cause ?? null}
           onChange={(value) => update({ cause: value ?? undefined })}
         />
-        {filter.series && (
-          <button type="button" className={styles.chosen} onClick={() => update({ at: undefined })}>
-            only what was clicked ×
-          </button>
-        )}
       </div>
-      <Findings findings={shown} total={findings.length} />
+      <Answer query={findings} what="Findings">
+        {(list) => (
+          <Findings
+            findings={list.slice(0, pages * pageRows)}
+            any={status.datasets.some((d) => d.openFindings > 0)}
+            onMore={list.length > pages * pageRows ? () => setPages(pages + 1) : undefined}
+          />
+        )}
+      </Answer>
     </div>
   );
 }

@@ -12,8 +12,6 @@ import { formatInstant } from '../../model/time';
 import styles from './Audit.module.css';
 import { isOpen, seriesTitle } from './matrix';
 
-const firstShown = 100;
-
 const causeTones: Record<string, Tone> = { platform: 'bad', exchange: 'info', archive: 'warn' };
 const kindText: Record<string, string> = {
   missing: 'missing',
@@ -24,6 +22,7 @@ const kindText: Record<string, string> = {
   unit: 'in another unit of time',
   late: 'late',
   unchecked: 'not checked',
+  sum: 'wrong sums',
 };
 const urgencyText: Record<string, string> = {
   expired: 'too late: the exchange no longer gives it',
@@ -32,24 +31,28 @@ const urgencyText: Record<string, string> = {
   any: 'any time',
 };
 
+interface Props {
+  findings: Finding[];
+  /** Some are open, though perhaps none like this. */
+  any: boolean;
+  /** Undefined where these are all. */
+  onMore?: () => void;
+}
+
 /** What is missing or wrong, whose fault, how it is known, and how to mend it. */
-export function Findings({ findings, total }: { findings: Finding[]; total: number }) {
-  const [all, setAll] = useState(false);
+export function Findings({ findings, any, onMore }: Props) {
   const [open, setOpen] = useState<string>();
   const now = useNow(5000);
   if (findings.length === 0)
     return (
       <EmptyState
         icon={<IconDatabaseHeart size={28} stroke={1.4} />}
-        title={total > 0 ? 'No finding is like this' : 'Nothing was found'}
+        title={any ? 'No finding is like this' : 'Nothing was found'}
         message={
-          total > 0
-            ? undefined
-            : 'What was verified is complete. What was not is hatched in the matrix above.'
+          any ? undefined : 'What was verified is complete. What was not is hatched in the matrix above.'
         }
       />
     );
-  const shown = all ? findings : findings.slice(0, firstShown);
   return (
     <>
       <div className={table.wrap} tabIndex={0} role="group" aria-label="Findings">
@@ -66,7 +69,7 @@ export function Findings({ findings, total }: { findings: Finding[]; total: numb
             </tr>
           </thead>
           <tbody>
-            {shown.map((f) => (
+            {findings.map((f) => (
               <Fragment key={`${f.series.source} ${f.id}`}>
                 <tr data-finding={f.id}>
                   <td>
@@ -132,9 +135,9 @@ export function Findings({ findings, total }: { findings: Finding[]; total: numb
           </tbody>
         </table>
       </div>
-      {findings.length > shown.length && (
-        <Button variant="default" onClick={() => setAll(true)}>
-          Show all {findings.length}
+      {onMore && (
+        <Button variant="default" onClick={onMore}>
+          Show more
         </Button>
       )}
     </>

@@ -1,20 +1,21 @@
 import { Button } from '@mantine/core';
 import { useMemo, useState, type CSSProperties } from 'react';
-import type { AuditStatus, Finding } from '../../api/audit';
+import type { AuditStatus, Extent } from '../../api/audit';
 import page from '../../components/page.module.css';
 import { EmptyState } from '../../components/states';
 import { formatAge, useNow } from '../../components/useNow';
 import { absolute, formatInstant } from '../../model/time';
 import { formatText } from '../../units';
 import styles from './Audit.module.css';
-import { cellStates, cellText, matrixOf, seriesId, type Row, type Run } from './matrix';
+import { cellStates, cellText, matrixOf, seriesId, stretchId, type Row, type Run } from './matrix';
 
 interface Props {
   status: AuditStatus;
-  findings: Finding[];
+  findings: Extent[];
   range: { from: number; to: number };
   search: string;
-  dataset: string;
+  /** What series must have; empty is any. */
+  only: { dataset: string; account: string; symbol: string };
   /** The stretch that was clicked: series~from~to. */
   selected: string;
   onSelect: (at: string | undefined) => void;
@@ -25,14 +26,17 @@ const firstShown = 60;
 
 /** Each series over time: a hole can be seen, and clicked. */
 export function Matrix(props: Props) {
-  const { status, findings, range, search, dataset } = props;
+  const { status, findings, range, search, only } = props;
   const [all, setAll] = useState(false);
   const now = useNow(5000);
   const rows = useMemo(() => matrixOf(status, findings, range.from, range.to), [status, findings, range]);
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
   const found = rows.filter(
     (r) =>
-      (!dataset || r.series.dataset === dataset) && words.every((w) => r.title.toLowerCase().includes(w)),
+      (!only.dataset || r.series.dataset === only.dataset) &&
+      (!only.account || r.series.account === only.account) &&
+      (!only.symbol || r.series.symbol === only.symbol) &&
+      words.every((w) => r.title.toLowerCase().includes(w)),
   );
   // A search for evidence finds no series; the matrix then stays as it is.
   const shown = found.length > 0 || words.length === 0 ? found : rows;
@@ -71,6 +75,7 @@ export function Matrix(props: Props) {
 function MatrixRow({ row, range, selected, onSelect, onZoom, now }: Props & { row: Row; now: number }) {
   const { series, dataset } = row;
   const span = range.to - range.from;
+  const here = selected.startsWith(`${seriesId(series)}~`);
   const verified = Date.parse(series.verifiedUntil);
   const compared = Date.parse(series.comparedUntil);
   const facts = [
@@ -81,7 +86,15 @@ function MatrixRow({ row, range, selected, onSelect, onZoom, now }: Props & { ro
   return (
     <div className={styles.row} data-series={row.title}>
       <div className={styles.label} title={dataset.dataset}>
-        <span className={styles.series}>{row.title}</span>
+        <button
+          type="button"
+          className={styles.series}
+          title="Its findings in all of the time that is shown"
+          aria-pressed={here}
+          onClick={() => onSelect(here ? undefined : stretchId(series, range.from, range.to))}
+        >
+          {row.title}
+        </button>
         <span className={page.note}>{facts[0]}</span>
       </div>
       <div className={styles.line} title={facts.join(', ')}>
@@ -91,7 +104,7 @@ function MatrixRow({ row, range, selected, onSelect, onZoom, now }: Props & { ro
             width: `${((run.to - run.from) / span) * 100}%`,
           } as CSSProperties;
           const text = describe(row, run);
-          const at = `${seriesId(series)}~${run.from}~${run.to}`;
+          const at = stretchId(series, run.from, run.to);
           const className = `${styles.run} ${styles[run.state]}`;
           return run.findings > 0 ? (
             <button

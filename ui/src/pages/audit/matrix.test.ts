@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { AuditStatus, Finding, Series } from '../../api/audit';
-import { cellStates, filterFindings, matrixOf, runsOf, seriesId, verdict } from './matrix';
+import { cellStates, findingQuery, matrixOf, parseStretch, runsOf, stretchId, verdict } from './matrix';
 
 const hour = 3_600_000;
 const noon = Date.parse('2026-11-22T12:00:00Z');
@@ -59,6 +59,7 @@ const status = (list: Series[], more: Partial<AuditStatus['datasets'][0]> = {}):
       openFindings: 0,
       droppedFindings: 0,
       series: list,
+      asked: [],
       ...more,
     },
   ],
@@ -141,7 +142,7 @@ describe('a row', () => {
   });
 });
 
-test('a finding that symbols share is in the row of each, and a closed one in none', () => {
+test('a finding that symbols share is in the row of each, once', () => {
   const eth = series({ symbol: 'ETHUSDT' });
   const sol = series({ symbol: 'SOLUSDT' });
   const halt = finding(2, 3, {
@@ -151,7 +152,7 @@ test('a finding that symbols share is in the row of each, and a closed one in no
   });
   const rows = matrixOf(
     status([sol, series(), eth]),
-    [halt, finding(4, 5, { closedAt: at(6) }), finding(7, 8, { series: eth })],
+    [halt, finding(7, 8, { series: eth })],
     noon,
     noon + 10 * hour,
   );
@@ -162,23 +163,29 @@ test('a finding that symbols share is in the row of each, and a closed one in no
   ]);
 });
 
-describe('findings', () => {
-  const all = [
-    finding(1, 2),
-    finding(3, 4, { cause: 'exchange', series: series({ symbol: 'ETHUSDT' }) }),
-    finding(5, 6, { closedAt: at(7), evidence: 'BTCUSDT at the exchange' }),
-  ];
-  const none = { state: 'all', cause: '', dataset: '', search: '' } as const;
+describe('the address of the page', () => {
+  const key = series({ account: '0-1' });
+  test('names a stretch', () => {
+    expect(parseStretch(stretchId(key, 5, 9))).toMatchObject({
+      series: { source: 'platform', account: '0-1', interval: '1m' },
+      from: 5,
+      to: 9,
+    });
+    for (const bad of ['', '~', 'a|b~1~2', stretchId(key, 9, 5), 'a|b|c|d|e|f~x~y'])
+      expect(parseStretch(bad)).toBeUndefined();
+  });
   test.each([
-    [none, 3],
-    [{ ...none, state: 'open' }, 2],
-    [{ ...none, state: 'closed' }, 1],
-    [{ ...none, cause: 'exchange' }, 1],
-    [{ ...none, dataset: 'trades' }, 0],
-    [{ ...none, search: 'btcusdt missing' }, 2],
-    [{ ...none, series: seriesId(series()) }, 2],
-    [{ ...none, from: noon + 2 * hour, to: noon + 5 * hour }, 1],
-  ] as const)('of %j', (filter, want) => expect(filterFindings(all, filter)).toHaveLength(want));
+    ['', { state: 'open' }],
+    ['state=all', {}],
+    ['state=closed&cause=exchange&search=eth', { state: 'closed', cause: 'exchange', search: 'eth' }],
+    ['account=a&symbol=B&dataset=incomes', { state: 'open', account: 'a', symbol: 'B', dataset: 'incomes' }],
+    [
+      `dataset=trades&at=${stretchId(key, 5, 9)}`,
+      { state: 'open', symbol: 'BTCUSDT', dataset: 'klines', market: 'usdm', from: 5, to: 9 },
+    ],
+  ])('%j is what is asked for', (address, want) =>
+    expect(findingQuery(new URLSearchParams(address))).toMatchObject(want),
+  );
 });
 
 test('a series is proven only if its table is read and nothing was dropped', () => {

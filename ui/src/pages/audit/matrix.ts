@@ -1,4 +1,4 @@
-import type { AuditStatus, Dataset, Finding, Series, SeriesKey } from '../../api/audit';
+import type { AuditStatus, Dataset, Extent, Finding, FindingQuery, Series, SeriesKey } from '../../api/audit';
 
 /** What is known of a stretch of one series; the later in this list, the more it matters. */
 export const cellStates = ['complete', 'exchange', 'unknown', 'archive', 'platform'] as const;
@@ -32,13 +32,40 @@ export interface Row {
 export const seriesId = (s: SeriesKey): string =>
   [s.source, s.market, s.dataset, s.account, s.symbol, s.interval].join('|');
 
+/** A stretch of a series as the address has it: series~from~to. */
+export const stretchId = (s: SeriesKey, from: number, to: number): string => `${seriesId(s)}~${from}~${to}`;
+
+export interface Stretch {
+  series: SeriesKey;
+  from: number;
+  to: number;
+}
+
+/** Reads what stretchId writes. */
+export function parseStretch(text: string): Stretch | undefined {
+  const [id = '', from, to] = text.split('~');
+  const [source, market, dataset, account, symbol, interval] = id.split('|');
+  if (
+    source === undefined ||
+    market === undefined ||
+    dataset === undefined ||
+    account === undefined ||
+    symbol === undefined ||
+    interval === undefined ||
+    !(Number(from) < Number(to))
+  )
+    return undefined;
+  const series = { source, market, dataset, account, symbol, interval };
+  return { series, from: Number(from), to: Number(to) };
+}
+
 export const seriesTitle = (s: SeriesKey): string =>
   [s.dataset, s.account, s.symbol, s.interval].filter(Boolean).join(' ');
 
-export const isOpen = (f: Finding): boolean => f.closedAt === '';
+export const isOpen = (f: Pick<Finding, 'closedAt'>): boolean => f.closedAt === '';
 
 /** The series that a finding is about; one that many symbols share is about each of them. */
-export function concerned(f: Finding): string[] {
+export function concerned(f: Extent): string[] {
   if (f.symbols.length === 0) return [seriesId(f.series)];
   return f.symbols.map((symbol) => seriesId({ ...f.series, symbol }));
 }
@@ -49,11 +76,10 @@ export function stateOf(f: Pick<Finding, 'cause' | 'kind'>): CellState {
   return f.cause === 'platform' || f.cause === 'exchange' || f.cause === 'archive' ? f.cause : 'unknown';
 }
 
-/** All series over the time from–to, those first that need somebody. */
-export function matrixOf(status: AuditStatus, findings: Finding[], from: number, to: number): Row[] {
-  const bySeries = new Map<string, Finding[]>();
+/** All series over the time from–to with what is open, those first that need somebody. */
+export function matrixOf(status: AuditStatus, findings: Extent[], from: number, to: number): Row[] {
+  const bySeries = new Map<string, Extent[]>();
   for (const f of findings) {
-    if (!isOpen(f)) continue;
     for (const id of concerned(f)) {
       const list = bySeries.get(id);
       if (list) list.push(f);
@@ -87,7 +113,7 @@ export function matrixOf(status: AuditStatus, findings: Finding[], from: number,
  */
 export function runsOf(
   series: Pick<Series, 'from' | 'until'>,
-  findings: Pick<Finding, 'from' | 'to' | 'cause' | 'kind'>[],
+  findings: Pick<Extent, 'from' | 'to' | 'cause' | 'kind'>[],
   from: number,
   to: number,
   complete: boolean,
@@ -161,33 +187,22 @@ function add(runs: Run[], run: Run, begun: number): void {
   }
 }
 
-export interface FindingFilter {
-  state: 'open' | 'closed' | 'all';
-  cause: string;
-  dataset: string;
-  search: string;
-  /** A stretch of one series that was clicked. */
-  series?: string;
-  from?: number;
-  to?: number;
-}
+export const findingStates = ['open', 'closed', 'all'] as const;
 
-export function filterFindings(findings: Finding[], filter: FindingFilter): Finding[] {
-  const words = filter.search.toLowerCase().split(/\s+/).filter(Boolean);
-  return findings.filter((f) => {
-    if (filter.state !== 'all' && isOpen(f) !== (filter.state === 'open')) return false;
-    if (filter.cause && f.cause !== filter.cause) return false;
-    if (filter.dataset && f.series.dataset !== filter.dataset) return false;
-    if (filter.series && !concerned(f).includes(filter.series)) return false;
-    if (filter.to !== undefined && Date.parse(f.from) >= filter.to) return false;
-    if (filter.from !== undefined && Math.max(Date.parse(f.to), Date.parse(f.from) + 1) <= filter.from)
-      return false;
-    if (words.length === 0) return true;
-    const text = [seriesTitle(f.series), f.series.source, ...f.symbols, f.kind, f.cause, f.evidence]
-      .join(' ')
-      .toLowerCase();
-    return words.every((w) => text.includes(w));
-  });
+/** What the table asks for, as the address of the page has it. */
+export function findingQuery(params: URLSearchParams): FindingQuery {
+  const text = (name: string) => params.get(name) ?? undefined;
+  const state = text('state') ?? 'open';
+  const chosen = parseStretch(text('at') ?? '');
+  return {
+    state: state === 'open' || state === 'closed' ? state : undefined,
+    cause: text('cause'),
+    dataset: text('dataset'),
+    account: text('account'),
+    symbol: text('symbol'),
+    search: text('search'),
+    ...(chosen && { ...chosen.series, from: chosen.from, to: chosen.to }),
+  };
 }
 
 export interface Verdict {
