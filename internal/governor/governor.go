@@ -66,6 +66,7 @@ type Governor struct {
 
 	refresher *refresher
 	listener  *listener
+	sockets   openSockets
 	setup     atomic.Pointer[setup]
 
 	mu sync.RWMutex

@@ -18,6 +18,8 @@ type Status struct {
 	// Endpoints are limits that are not a market's, as far as they are used in the
 	// current window; the most used part first.
 	Endpoints []EndpointStatus `json:"endpoints"`
+	// Sockets are the open connections to the exchange's WebSocket APIs, at most 50.
+	Sockets []SocketStatus `json:"sockets"`
 }
 
 // EndpointStatus is the limit of one endpoint of /sapi, of the funding rates of
@@ -142,6 +144,7 @@ func (g *Governor) Status() Status {
 		s.Markets = append(s.Markets, ms)
 	}
 	s.Endpoints = g.endpoints(now)
+	s.Sockets = g.sockets.status()
 	return s
 }
 

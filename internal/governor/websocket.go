@@ -103,8 +103,10 @@ type socket struct {
 	egress   string
 	upstream io.ReadWriteCloser
 
-	mu      sync.Mutex
-	pending map[string]pendingCall
+	mu        sync.Mutex
+	pending   map[string]pendingCall
+	count     int64 // of the requests so far
+	lastAsked time.Time
 }
 
 // pendingCall is a request over a socket that has no answer yet.
@@ -141,6 +143,7 @@ func (s *socket) serve(w http.ResponseWriter, resp *http.Response) {
 	defer s.g.metrics.sockets.WithLabelValues(string(s.call.market)).Dec()
 	release := s.g.listener.track(client, s.upstream)
 	defer release()
+	defer s.g.sockets.add(s)()
 	defer s.abandon()
 	var down sync.WaitGroup
 	down.Go(func() {
@@ -186,6 +189,8 @@ func (s *socket) asked(text []byte) {
 	l := s.gate.charge(s.egress, c.cost.Weight, c.class)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.count++
+	s.lastAsked = time.Now()
 	if old, ok := s.pending[string(said.ID)]; ok || len(s.pending) >= maxPending {
 		if !ok {
 			old = pendingCall{l, c}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -95,9 +96,16 @@ func TestWebSocketsPassAndAreCounted(t *testing.T) {
 	if n := p.metric(t, "hedgewatch_governor_websockets"); n != 1 {
 		t.Errorf("got %v open connections, want 1", n)
 	}
+	sockets := p.Status().Sockets
+	if len(sockets) != 1 || sockets[0].Asked != 1 || sockets[0].Waiting != 0 || sockets[0].Market != "spot" || sockets[0].LastAsked.Before(sockets[0].OpenedAt) {
+		t.Errorf("got %+v, want one with one request that is answered", sockets)
+	}
 	p.stop() // It does not wait for a socket that stays open.
 	if _, err := in.ReadByte(); err == nil {
 		t.Error("the connection outlived the governor")
+	}
+	for len(p.Status().Sockets) > 0 { // A closed one is forgotten, or the test times out.
+		runtime.Gosched()
 	}
 }
 

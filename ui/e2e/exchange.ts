@@ -45,6 +45,11 @@ export async function startExchange(): Promise<Exchange> {
         : `{"serverTime":${Date.now()}}`,
     );
   });
+  // A WebSocket API that takes whatever is said, and answers nothing.
+  server.on('upgrade', (_, socket) => {
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n');
+    socket.on('data', () => undefined).on('error', () => undefined);
+  });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   exchange.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return exchange;

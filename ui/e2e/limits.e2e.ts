@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { seriousFindings } from './axe';
@@ -16,7 +17,7 @@ global: {scrape_interval: 1s}
 governor: {listen: '127.0.0.1:0'}
 binance:
   markets:
-    spot: {url: '${exchange.url}'}
+    spot: {url: '${exchange.url}', ws_api_url: '${exchange.url.replace('http', 'ws')}'}
     usdm: {url: '${exchange.url}'}
 alertmanager:
   route: {receiver: nobody}
@@ -100,6 +101,27 @@ test.each(['dark', 'light'] as const)('a ban is the first thing to be seen, %s',
   await page.waitForTimeout(500);
   await picture(page, `rate-limits-${theme}`);
   expect(await seriousFindings(page)).toEqual([]);
+  expect(problems).toEqual([]);
+});
+
+test('a WebSocket that is held open is seen, with its client', async () => {
+  const { page, problems } = await openPage(browser, server);
+  const socket = connect(Number(new URL(governor).port), '127.0.0.1');
+  try {
+    socket.write(
+      'GET /ws-api/v3 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+        'Sec-WebSocket-Key: a\r\nSec-WebSocket-Version: 13\r\nX-Hedgewatch-Client: order-router\r\n\r\n',
+    );
+    await new Promise((done) => socket.once('data', done));
+    await page.goto('/rate-limits');
+    const row = page
+      .getByRole('region', { name: 'Open WebSockets' })
+      .getByRole('row', { name: /order-router/ });
+    await row.getByText('none yet').waitFor();
+  } finally {
+    socket.destroy();
+  }
+  await page.getByRole('region', { name: 'Open WebSockets' }).waitFor({ state: 'detached', timeout: 20_000 });
   expect(problems).toEqual([]);
 });
 

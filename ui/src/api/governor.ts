@@ -60,11 +60,24 @@ const endpoint = d.object({
 });
 export type Endpoint = d.TypeOf<typeof endpoint>;
 
+const socket = d.object({
+  market: d.string,
+  client: d.string,
+  egress: d.string,
+  openedAt: d.string,
+  asked: d.number,
+  waiting: d.number,
+  lastAsked: d.withDefault(d.string, ''),
+});
+export type Socket = d.TypeOf<typeof socket>;
+
 const status = d.object({
   listen: d.withDefault(d.string, ''),
   weightTable: d.string,
   markets: d.array(market),
   endpoints: d.array(endpoint),
+  /** Open connections to the exchange's WebSocket APIs. */
+  sockets: d.array(socket),
 });
 export type GovernorStatus = d.TypeOf<typeof status>;
 

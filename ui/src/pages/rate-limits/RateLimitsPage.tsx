@@ -19,6 +19,7 @@ import { formatText } from '../../units';
 import { marketText, nextRoll, stopsOf, usedMarkets } from './limits';
 import { Endpoints, MarketCard } from './MarketCard';
 import styles from './RateLimits.module.css';
+import { Sockets } from './Sockets';
 
 const pollMs = 2000;
 /** As old as that, a number says nothing about a window of ten seconds. */
@@ -110,6 +111,7 @@ function Limits({ status, readAt }: { status: GovernorStatus; readAt: number }) 
         ))}
       </div>
       {status.endpoints.length > 0 && <Endpoints endpoints={status.endpoints} now={now} readAt={readAt} />}
+      {status.sockets.length > 0 && <Sockets sockets={status.sockets} now={now} />}
       <WhatIf markets={markets.map((m) => m.market)} />
       <Graphs />
     </div>

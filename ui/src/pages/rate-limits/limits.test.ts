@@ -39,6 +39,7 @@ const status = (...markets: Market[]): GovernorStatus => ({
   weightTable: '',
   markets,
   endpoints: [],
+  sockets: [],
 });
 
 describe('a bar', () => {
