@@ -22,15 +22,23 @@ type found struct {
 	group, index int
 }
 
-// locate finds a rule in the first document, the only one that Prometheus reads.
-func locate(text []byte, p Place) (*yaml.Node, found, error) {
-	var doc yaml.Node
-	if err := yaml.NewDecoder(bytes.NewReader(text)).Decode(&doc); err != nil {
-		return nil, found{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+// firstDocument is the only one that Prometheus reads.
+func firstDocument(text []byte) (doc, top *yaml.Node, err error) {
+	doc = &yaml.Node{}
+	if err := yaml.NewDecoder(bytes.NewReader(text)).Decode(doc); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	top := &doc
 	if len(doc.Content) > 0 {
-		top = doc.Content[0]
+		return doc, doc.Content[0], nil
+	}
+	return doc, doc, nil
+}
+
+// locate finds a rule in the first document.
+func locate(text []byte, p Place) (*yaml.Node, found, error) {
+	doc, top, err := firstDocument(text)
+	if err != nil {
+		return nil, found{}, err
 	}
 	groups := valueOf(top, "groups")
 	for g, group := range items(groups) {
@@ -47,7 +55,7 @@ func locate(text []byte, p Place) (*yaml.Node, found, error) {
 				if err := node.Decode(&f.rule); err != nil {
 					return nil, found{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 				}
-				return &doc, f, nil
+				return doc, f, nil
 			}
 			nth++
 		}
@@ -120,6 +128,9 @@ func aliased(n *yaml.Node, into map[*yaml.Node]bool) map[*yaml.Node]bool {
 // else means anything different. What the scanner of this package misreads ends
 // here, before it does harm.
 func verify(before, after []byte, edit Edit) error {
+	if edit.New {
+		return verifyNew(before, after, edit)
+	}
 	old, err := documents(before)
 	if err != nil {
 		return err

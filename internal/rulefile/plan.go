@@ -39,6 +39,9 @@ type planner struct {
 // plan returns the splices that turn a rule into what it shall be, in the order
 // of the file.
 func plan(text []byte, edit Edit) ([]splice, error) {
+	if edit.New {
+		return planNew(text, edit)
+	}
 	doc, f, err := locate(text, edit.Place)
 	if err != nil {
 		return nil, err

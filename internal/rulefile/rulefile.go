@@ -1,5 +1,5 @@
-// Package rulefile changes one alerting rule in a rule file of Prometheus, and
-// leaves every other byte as it is: comments, order, quotes, line ends.
+// Package rulefile changes, adds or removes one alerting rule in a rule file of
+// Prometheus, and leaves every other byte as it is: comments, order, quotes, line ends.
 //
 // It does not know which rules are evaluated, and reloads nothing: whoever saves
 // does. Start with [Editor].
@@ -64,6 +64,9 @@ type Edit struct {
 	Hash string `json:"hash"`
 	// To is the rule as it shall be; nil removes it.
 	To *Rule `json:"to"`
+	// New puts the rule at the end of the group, which must be there; Alert and Nth
+	// of its place say nothing then.
+	New bool `json:"new,omitempty"`
 }
 
 // View is a rule in its file.
@@ -123,8 +126,16 @@ func (e *Editor) Rule(p Place) (View, error) {
 	return View{Rule: found.rule, Hash: hash(text), Access: e.access(p.File)}, nil
 }
 
-// Diff returns what an edit would change.
+// Diff returns what an edit would change. That of a new rule may begin without a
+// hash: nobody has read anything yet, and the change has the hash to save it with.
 func (e *Editor) Diff(edit Edit) (Change, error) {
+	if edit.New && edit.Hash == "" {
+		text, err := e.read(edit.File)
+		if err != nil {
+			return Change{}, err
+		}
+		edit.Hash = hash(text)
+	}
 	change, _, err := e.prepare(edit)
 	return change, err
 }
@@ -158,6 +169,9 @@ func (e *Editor) prepare(edit Edit) (Change, []byte, error) {
 	}
 	if hash(text) != edit.Hash {
 		return Change{}, nil, fmt.Errorf("%q: %w", edit.File, ErrChanged)
+	}
+	if edit.New && (edit.To == nil || edit.To.Alert == "") {
+		return Change{}, nil, fmt.Errorf("%w: a new rule needs a name", ErrInvalid)
 	}
 	splices, err := plan(text, edit)
 	if err != nil {

@@ -106,7 +106,7 @@ describe.skipIf(!postgres)('with PostgreSQL (apt-get install postgresql)', () =>
     await page
       .locator('[data-series="klines SOLUSDT 1m"] [data-state="platform"]')
       .waitFor({ timeout: 30_000 });
-    await page.locator('[data-finding]').getByText(/close/).first().waitFor();
+    await page.locator('[data-finding]').getByText('1 with other values').waitFor();
     expect(await seriousFindings(page)).toEqual([]);
     await page.getByRole('button', { name: 'Show the findings of all series' }).click();
     const asked = page.waitForResponse(

@@ -49,6 +49,7 @@ export async function startExchange(): Promise<Exchange> {
   server.on('upgrade', (_, socket) => {
     socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n');
     socket.on('data', () => undefined).on('error', () => undefined);
+    socket.on('end', () => socket.end());
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   exchange.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { seriousFindings } from './axe';
-import { openPage, picture, startBrowser, startServer, until, type Server } from './harness';
+import { openPage, picture, startBrowser, startServer, type Server } from './harness';
 
 const text = `# Rules of the desk.
 groups:
@@ -72,8 +72,39 @@ test('a rule of a file is changed there, and nothing else in the file', async ()
   await page.getByRole('menuitem', { name: 'Take it out of the file' }).click();
   await dialog.getByText('-        expr: up > 6').waitFor();
   await dialog.getByRole('button', { name: 'Write the file' }).click();
-  await until(async () => !readFileSync(file, 'utf8').includes('up > 6'), 20_000);
+  // Evaluated, too: the next test writes the file, and must not be read in between.
+  await page.waitForURL((url) => url.pathname === '/rules');
+  expect(readFileSync(file, 'utf8')).not.toContain('up > 6');
   expect(problems).toEqual([]);
+});
+
+test('a new rule goes into a group of a file, at its end', async () => {
+  const { page, problems } = await openPage(browser, server);
+  await page.goto('/rules/edit');
+  await page.getByLabel('Name', { exact: true }).fill('Fresh');
+  await page.getByLabel('Query', { exact: true }).click();
+  await page.keyboard.type('up');
+  await page.keyboard.press('Escape');
+  await page.getByLabel('Threshold value').fill('11');
+  await page.getByRole('textbox', { name: 'Group' }).fill('');
+  await page.getByRole('option', { name: 'desk in desk.yml' }).click();
+  await page.getByText(`The rule goes to the end of the group desk in ${file}`).waitFor();
+  await page.getByRole('button', { name: 'Add to the file' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByText('+      - alert: Fresh').waitFor();
+  await picture(page, 'rule-file-new');
+  expect(await seriousFindings(page)).toEqual([]);
+  await dialog.getByRole('button', { name: 'Write the file' }).click();
+  await page.locator('[data-rule="Fresh"]').getByText('up > 11').waitFor();
+  expect(readFileSync(file, 'utf8')).toBe(
+    `${text}      - alert: Fresh
+        expr: up > 11
+        for: 1m
+        labels:
+          severity: warning
+`,
+  );
+  expect(problems.filter((p) => !/status of 404/.test(p))).toEqual([]);
 });
 
 test('a file that somebody else has changed is left as it is', async () => {

@@ -77,10 +77,12 @@ export interface FilePlace {
 }
 
 export interface FileEdit extends FilePlace {
-  /** Of the file that the edit began with. */
+  /** Of the file that the edit began with; empty until a new rule's diff has it. */
   hash: string;
   /** Null takes the rule out. */
   to: Partial<FileRule> | null;
+  /** Puts the rule at the end of the group; hash, alert and nth say nothing then. */
+  new?: boolean;
 }
 
 const root = 'api/hw/v1';

@@ -25,7 +25,7 @@ export function FileDialog({ edit, onClose, onSaved }: Props) {
     retry: false,
   });
   const save = useMutation({
-    mutationFn: () => api.saveInFile(edit),
+    mutationFn: () => api.saveInFile({ ...edit, hash: edit.hash || (change.data?.hash ?? '') }),
     onSuccess: () => {
       toastDone(`${edit.file} is changed and evaluated`);
       onSaved();

@@ -31,7 +31,7 @@ import {
 import { FileDialog } from './FileDialog';
 import { Preview } from './Preview';
 import { RuleForm } from './RuleForm';
-import { inFile as standsInFile, nthRule, storedOf } from './rules';
+import { fileGroups, inFile as standsInFile, nthRule, storedOf, type FileGroup } from './rules';
 import styles from './Rules.module.css';
 import { Versions } from './Versions';
 
@@ -52,8 +52,10 @@ export default function RuleEditorPage() {
     gcTime: 0,
     queryFn: async ({ signal }) => {
       const stored = await api.groups(signal);
-      if (name === undefined) return { draft: newDraft, names: stored.map((s) => s.name) };
       const groups = await prometheus.rules(signal);
+      const names = stored.map((s) => s.name);
+      const files = fileGroups(groups, stored);
+      if (name === undefined) return { draft: newDraft, names, files };
       const found = groups.find((g) => g.name === group && (file === '' || g.file === file));
       const own = found && storedOf(found, stored);
       const full = own && (await api.group(own.name, signal));
@@ -61,16 +63,16 @@ export default function RuleEditorPage() {
       if (found && rule && !own && mayEdit && standsInFile(found.file)) {
         const place = { file: found.file, group, alert: name, nth };
         const { rule: original, hash } = await api.inFile(place, signal);
-        return { draft: draftOfFile(original), inFile: { place, original, hash }, names: [] };
+        return { draft: draftOfFile(original), inFile: { place, original, hash }, names, files };
       }
       const draft = (full && draftIn(full.yaml, name)) ?? (rule && draftOfRule(rule));
       if (!draft) throw new Error(`there is no alerting rule ${name} in the group ${group}`);
-      return { draft, stored: full, names: stored.map((s) => s.name) };
+      return { draft, stored: full, names, files };
     },
   });
   return (
     <Answer query={loaded} what="The rule">
-      {({ draft, stored, inFile, names }) => (
+      {({ draft, stored, inFile, names, files }) => (
         <Editor
           key={`${group} ${file} ${name} ${nth}`}
           initial={draft}
@@ -79,6 +81,7 @@ export default function RuleEditorPage() {
           stored={stored}
           inFile={inFile}
           names={names}
+          files={files}
         />
       )}
     </Answer>
@@ -94,10 +97,12 @@ interface EditorProps {
   stored?: StoredGroup;
   /** The file that it is in, as it was when the edit began. */
   inFile?: { place: FilePlace; original: FileRule; hash: string };
+  /** Groups of the page, and those of files: where a new rule may go. */
   names: string[];
+  files: FileGroup[];
 }
 
-function Editor({ initial, name, file, stored, inFile, names }: EditorProps) {
+function Editor({ initial, name, file, stored, inFile, names, files }: EditorProps) {
   const { rules: api } = useApi();
   const { mayEdit } = useSession();
   const queries = useQueryClient();
@@ -117,6 +122,9 @@ function Editor({ initial, name, file, stored, inFile, names }: EditorProps) {
     const expr = exprOf(draft) === exprOf(initial) ? original.expr : exprOf(draft);
     setFileEdit({ ...place, hash, to: remove ? null : { ...ruleOf(draft), expr } });
   };
+  const target = name === undefined ? files.find((f) => f.title === group) : undefined;
+  const addToFile = ({ file, group }: FileGroup) =>
+    setFileEdit({ file, group, alert: '', nth: 0, hash: '', to: ruleOf(draft), new: true });
   useWarning(dirty && mayEdit);
 
   const change = (patch: Partial<RuleDraft>) => setDraft((old) => ({ ...old, ...patch }));
@@ -178,26 +186,35 @@ function Editor({ initial, name, file, stored, inFile, names }: EditorProps) {
                 placeholder="Group"
                 value={group}
                 onChange={setGroup}
-                data={names}
-                w={140}
+                data={[
+                  { group: 'Groups of the page', items: names },
+                  ...(name === undefined
+                    ? [{ group: 'Groups of files', items: files.map((f) => f.title) }]
+                    : []),
+                ]}
+                // What is chosen already must not hide the others.
+                filter={target ? ({ options }) => options : undefined}
+                w={180}
               />
             )}
-            <TextInput
-              aria-label="What changed"
-              placeholder="What changed"
-              value={message}
-              onChange={(e) => setMessage(e.currentTarget.value)}
-              w={150}
-            />
+            {!target && (
+              <TextInput
+                aria-label="What changed"
+                placeholder="What changed"
+                value={message}
+                onChange={(e) => setMessage(e.currentTarget.value)}
+                w={150}
+              />
+            )}
             <Button
               disabled={
                 problem !== undefined || group.trim() === '' || (!dirty && name !== undefined && !fromFile)
               }
               title={problem}
               loading={save.isPending}
-              onClick={() => save.mutate()}
+              onClick={() => (target ? addToFile(target) : save.mutate())}
             >
-              {fromFile ? 'Save as a rule of the UI' : 'Save'}
+              {target ? 'Add to the file' : fromFile ? 'Save as a rule of the UI' : 'Save'}
             </Button>
           </>
         )}
@@ -231,6 +248,12 @@ function Editor({ initial, name, file, stored, inFile, names }: EditorProps) {
             {inFile
               ? `This rule stands in ${inFile.place.file}. You see what changes there before it is written.`
               : 'hedgewatch ships this rule. Try changes here, then save them as a rule of your own, and switch this one off with mixin.disable.'}
+          </div>
+        )}
+        {mayEdit && target && (
+          <div className={page.note}>
+            The rule goes to the end of the group {target.group} in {target.file}. You see what changes there
+            before it is written.
           </div>
         )}
         {!mayEdit && (

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Rule, RuleGroup } from '../../api/prometheus';
-import { list, storedOf } from './rules';
+import { fileGroups, list, storedOf } from './rules';
 
 const rule = (patch: Partial<Rule>): Rule => ({
   type: 'alerting',
@@ -43,4 +43,20 @@ test('rules are found by state, health and words; groups without any are left ou
   expect(names('failing')).toEqual(['B']);
   expect(names('all', 'team=ops b')).toEqual(['B']);
   expect(list(groups, [], 'pending', '')).toEqual([]);
+});
+
+test('a new rule may go into groups of files, told apart by their path where names are twice', () => {
+  const groups = [
+    group('/etc/a/desk.yml', []),
+    group('/etc/b/desk.yml', []),
+    { ...group('/etc/a/desk.yml', []), name: 'other' },
+    group('shipped:host.yml', []),
+    group('/data/rules/g.yml', []),
+  ];
+  const stored = [{ name: 'g', version: 1, updated: '', updatedBy: '', message: '', yaml: '' }];
+  expect(fileGroups(groups, stored).map((g) => g.title)).toEqual([
+    'g in /etc/a/desk.yml',
+    'g in /etc/b/desk.yml',
+    'other in desk.yml',
+  ]);
 });

@@ -63,3 +63,21 @@ export const inFile = (file: string): boolean => file !== '' && !file.startsWith
 
 /** How much of its interval a group's evaluation takes: above one it is late. */
 export const loadOf = (group: RuleGroup): number => group.evaluationTime / group.interval;
+
+export interface FileGroup {
+  file: string;
+  group: string;
+  /** As the list of groups shows it. */
+  title: string;
+}
+
+/** The groups of rule files, into which a new rule may go. */
+export function fileGroups(groups: RuleGroup[], stored: StoredGroup[]): FileGroup[] {
+  return groups
+    .filter((g) => inFile(g.file) && !storedOf(g, stored))
+    .map(({ name, file }) => {
+      const base = file.slice(file.lastIndexOf('/') + 1);
+      const twice = groups.some((g) => g.name === name && g.file !== file && g.file.endsWith(`/${base}`));
+      return { file, group: name, title: `${name} in ${twice ? file : base}` };
+    });
+}
