@@ -1,6 +1,7 @@
-import { useInterval } from '@mantine/hooks';
+import { useElementSize, useInterval, useViewportSize } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useState, type CSSProperties } from 'react';
+import { Link } from 'wouter';
 import { messageOf } from '../../api';
 import { useApi } from '../../app/context';
 import { useLive } from '../../app/live';
@@ -10,7 +11,7 @@ import { formatClock } from '../../model/time';
 import { Firing, isSilent, severityLevel } from './Firing';
 import styles from './Overview.module.css';
 import { Tile } from './Tile';
-import { worst, type Level } from './tiles';
+import { columnsFor, worst, type Level } from './tiles';
 import { useTiles, type TileState } from './useTiles';
 
 const pollMs = 2000;
@@ -20,12 +21,17 @@ const deadMs = 8000;
 
 /** How things stand, on one screen: for the wall, and for the first look in the morning. */
 export default function OverviewPage() {
-  const { alertmanager } = useApi();
+  const { alertmanager, notify } = useApi();
   const { tiles, pending, error, readAt } = useTiles();
   const alerts = useQuery({
     queryKey: ['overview', 'alerts'],
     queryFn: ({ signal }) => alertmanager.alerts([], signal),
     ...useLive(['alerts', 'silences'], pollMs, safetyMs),
+  });
+  const acks = useQuery({
+    queryKey: ['overview', 'acks'],
+    queryFn: ({ signal }) => notify.acknowledgements(signal),
+    ...useLive(['alerts'], 10_000),
   });
   const [now, setNow] = useState(() => Date.now());
   useInterval(() => setNow(Date.now()), 1000, { autoInvoke: true });
@@ -60,17 +66,14 @@ export default function OverviewPage() {
       ) : (
         <div className={dead ? `${styles.page} ${styles.dead}` : styles.page}>
           <section className={`${styles.verdict} ${styles[level]}`} data-level={level} aria-live="polite">
-            {verdict(level, loud.length, tiles, dead)}
+            <Link href={loud.length > 0 ? '/alerts' : '/'}>{verdict(level, loud.length, tiles, dead)}</Link>
+            {loud.length > 0 && <span className={styles.also}>{also(tiles)}</span>}
           </section>
           <div className={styles.columns}>
-            <section className={styles.tiles} aria-label="State">
-              {tiles.map((tile) => (
-                <Tile key={tile.spec.id} tile={tile} />
-              ))}
-            </section>
+            <Tiles tiles={tiles} />
             <section className={styles.firing} aria-label="Alerts">
               <h2>
-                Alerts{' '}
+                <Link href="/alerts">Alerts</Link>{' '}
                 {firing.length > 0 && (
                   <span className={`${styles.count} ${styles[alertLevel]}`}>{loud.length}</span>
                 )}
@@ -78,7 +81,7 @@ export default function OverviewPage() {
               {alerts.isError ? (
                 <ErrorState title="Alerts cannot be read" message={messageOf(alerts.error)} />
               ) : (
-                <Firing alerts={firing} now={now} />
+                <Firing alerts={firing} acks={acks.data ?? []} now={now} />
               )}
             </section>
           </div>
@@ -88,13 +91,46 @@ export default function OverviewPage() {
   );
 }
 
+/** What is above the tiles, in pixels. */
+const headHeight = 170;
+
+function Tiles({ tiles }: { tiles: TileState[] }) {
+  const { ref, width } = useElementSize();
+  const { height } = useViewportSize();
+  const columns = columnsFor(tiles.length, width, height - headHeight);
+  // The last one takes what is left of its row.
+  const rest = columns - ((tiles.length - 1) % columns);
+  return (
+    <section
+      ref={ref}
+      className={styles.tiles}
+      style={{ '--columns': columns, '--rest': rest } as CSSProperties}
+      aria-label="State"
+    >
+      {tiles.map((tile) => (
+        <Tile key={tile.spec.id} tile={tile} />
+      ))}
+    </section>
+  );
+}
+
+const titles = (tiles: TileState[], ...wanted: Level[]): string[] =>
+  wanted.flatMap((level) => tiles.filter((t) => t.level === level).map((t) => t.spec.title));
+
+/** What is wrong or unknown besides the alerts. */
+function also(tiles: TileState[]): string {
+  const bad = titles(tiles, 'bad', 'warn');
+  const unknown = titles(tiles, 'unknown');
+  return [bad.join(', '), unknown.length > 0 ? `unknown: ${unknown.join(', ')}` : '']
+    .filter(Boolean)
+    .join('; ');
+}
+
 /** The one sentence that is read first. */
 function verdict(level: Level, alerts: number, tiles: TileState[], dead: boolean): string {
   if (dead) return 'Unknown: hedgewatch does not answer';
-  const named = (wanted: Level) => tiles.filter((t) => t.level === wanted).map((t) => t.spec.title);
   if (alerts > 0) return alerts === 1 ? 'One alert is firing' : `${alerts} alerts are firing`;
-  if (level === 'bad' || level === 'warn')
-    return `Look at: ${[...named('bad'), ...named('warn')].join(', ')}`;
-  if (level === 'unknown') return `Unknown: ${named('unknown').join(', ') || 'alerts'}`;
+  if (level === 'bad' || level === 'warn') return `Look at: ${titles(tiles, 'bad', 'warn').join(', ')}`;
+  if (level === 'unknown') return `Unknown: ${titles(tiles, 'unknown').join(', ') || 'alerts'}`;
   return 'All is well';
 }

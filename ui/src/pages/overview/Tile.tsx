@@ -1,4 +1,5 @@
 import { useElementSize } from '@mantine/hooks';
+import type { CSSProperties } from 'react';
 import { Link } from 'wouter';
 import { Sparkline } from '../../panels/stat/Sparkline';
 import { formatText } from '../../units';
@@ -29,6 +30,8 @@ export function Tile({ tile: { spec, level, text, note, age, history } }: { tile
     <Link
       href={spec.link}
       className={`${styles.tile} ${styles[level]}`}
+      // As large as it fits, however long it is.
+      style={{ '--letters': Math.max(4, text.length) } as CSSProperties}
       data-tile={spec.id}
       data-level={level}
     >

@@ -1,6 +1,6 @@
 import { parser } from '@prometheus-io/lezer-promql';
 import { describe, expect, test } from 'vitest';
-import { historyQuery, judge, knownQuery, nowQuery, tiles, worst } from './tiles';
+import { columnsFor, historyQuery, judge, knownQuery, nowQuery, tiles, worst } from './tiles';
 
 test.each([
   ['now', nowQuery(tiles)],
@@ -42,4 +42,16 @@ test.each([
   ['weight', '/rate-limits'],
   ['ban', '/rate-limits'],
   ['backoff', '/services'],
+  ['targets', '/targets'],
+  ['delivery', '/deliveries?view=deliveries'],
 ])('the tile %s leads to the page %s', (id, link) => expect(tiles.find((t) => t.id === id)?.link).toBe(link));
+
+test.each([
+  ['a laptop', 13, 880, 690, 3],
+  ['a screen on the wall', 13, 1240, 850, 4],
+  ['a screen that is wide', 12, 1300, 260, 6],
+  ['few of them', 3, 1240, 850, 2],
+  ['nothing measured yet', 13, 0, 0, 1],
+])('the columns of %s', (_, tiles, width, height, want) =>
+  expect(columnsFor(tiles, width, height)).toBe(want),
+);

@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import type { QueryAnswer } from '../../api/prometheus';
+import type { Labels, QueryAnswer } from '../../api/prometheus';
 import { useApi } from '../../app/context';
 import { useLive } from '../../app/live';
 import { parseSample, type Value } from '../../model/frame';
@@ -36,7 +36,7 @@ export function useTiles(): Tiles {
   const { prometheus } = useApi();
   const now = useQuery({
     queryKey: ['overview', 'now'],
-    queryFn: async ({ signal }) => byTag(await prometheus.query(nowQuery(tiles), undefined, signal)),
+    queryFn: async ({ signal }) => nowOf(await prometheus.query(nowQuery(tiles), undefined, signal)),
     ...useLive(['samples'], pollMs, safetyMs),
   });
   const known = useQuery({
@@ -54,37 +54,50 @@ export function useTiles(): Tiles {
     refetchInterval: historyMs,
   });
   const shown = tiles.filter(
-    ({ id, always }) => always || known.data?.has(`${id} known`) || now.data?.has(`${id} value`),
+    ({ id, always }) => always || known.data?.has(`${id} known`) || now.data?.values.has(`${id} value`),
   );
   return {
-    tiles: shown.map((spec) => tileState(spec, now.data ?? new Map<string, number>(), history.data)),
+    tiles: shown.map((spec) =>
+      tileState(spec, now.data ?? { values: new Map(), worst: new Map() }, history.data),
+    ),
     pending: now.isPending || known.isPending,
     error: now.error,
     readAt: now.dataUpdatedAt,
   };
 }
 
-function tileState(
-  spec: TileSpec,
-  values: ReadonlyMap<string, number>,
-  past: ReadonlyMap<string, Value[]> | undefined,
-): TileState {
-  const value = values.get(`${spec.id} value`);
-  const age = values.get(`${spec.id} age`);
-  const noteValue = values.get(`${spec.id} note`);
-  const level = judge(spec, value, age);
+/** Numbers by their tag, and the labels of the worst series by the tile's. */
+interface Now {
+  values: ReadonlyMap<string, number>;
+  worst: ReadonlyMap<string, Labels>;
+}
+
+function tileState(spec: TileSpec, now: Now, past: ReadonlyMap<string, Value[]> | undefined): TileState {
+  const value = now.values.get(`${spec.id} value`);
+  const age = now.values.get(`${spec.id} age`);
+  const noteValue = now.values.get(`${spec.id} note`);
+  const known = value !== undefined && !Number.isNaN(value);
+  const notes = [
+    (spec.worst && now.worst.get(`${spec.id} worst`)?.[spec.worst.label]) ?? '',
+    spec.note && noteValue !== undefined && !Number.isNaN(noteValue)
+      ? spec.note.text(noteValue, formatText)
+      : '',
+  ];
   return {
     spec,
-    level,
+    level: judge(spec, value, age),
     age,
-    text:
-      value === undefined || Number.isNaN(value) ? 'unknown' : formatText(value, spec.unit, spec.decimals),
-    note:
-      spec.note && noteValue !== undefined && !Number.isNaN(noteValue)
-        ? spec.note.text(noteValue, formatText)
-        : '',
+    text: known ? (spec.text?.(value) ?? formatText(value, spec.unit, spec.decimals)) : 'unknown',
+    note: notes.filter(Boolean).join(' · '),
     history: past?.get(`${spec.id} value`) ?? [],
   };
+}
+
+function nowOf(answer: QueryAnswer): Now {
+  const worst = new Map<string, Labels>();
+  if (answer.data.resultType === 'vector')
+    for (const { metric } of answer.data.result) if (metric.tile) worst.set(metric.tile, metric);
+  return { values: byTag(answer), worst };
 }
 
 function byTag({ data }: QueryAnswer): Map<string, number> {
