@@ -12,6 +12,7 @@ import { LiveUpdates } from './live';
 import { routes } from './routes';
 import { SessionGate } from './SessionGate';
 import { Shell } from './Shell';
+import { Shortcuts } from './Shortcuts';
 import { colorSchemeManager, theme } from './theme';
 
 export function App({ api }: { api: Api }) {
@@ -25,6 +26,7 @@ export function App({ api }: { api: Api }) {
               <Shell>
                 <Pages />
               </Shell>
+              <Shortcuts />
               <SessionGate />
               <LiveUpdates />
             </CommandPalette>

@@ -35,7 +35,12 @@ export function LoginPage({ session }: { session?: Session }) {
   return (
     <Frame title="Log in to hedgewatch">
       {session?.login.oidc && (
-        <Button component="a" size="sm" variant="default" href={http.url('api/hw/v1/oidc/login').toString()}>
+        <Button
+          component="a"
+          size="sm"
+          variant="default"
+          href={http.url('api/hw/v1/oidc/login', { to: here(http.root) }).toString()}
+        >
           Log in with {session.login.oidc}
         </Button>
       )}
@@ -76,6 +81,10 @@ export function LoginPage({ session }: { session?: Session }) {
     </Frame>
   );
 }
+
+/** Where to come back to: the page below the login, without the route prefix. */
+const here = (root: URL): string =>
+  `/${window.location.pathname.slice(root.pathname.length)}${window.location.search}`;
 
 function loginError(error: unknown): string {
   if (error instanceof ApiError && error.status === 401) return 'Wrong user or password.';
