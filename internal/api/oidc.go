@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -21,6 +22,9 @@ const (
 	// oidcCookie ties an answer of the identity provider to the browser that
 	// has asked for it.
 	oidcCookie = "hedgewatch_oidc"
+	// loginErrorCookie is read by the login page, until the next attempt.
+	loginErrorCookie = "hedgewatch_login_error"
+	maxLoginError    = 500
 	// oidcPatience is how long somebody may take at the provider.
 	oidcPatience = 10 * time.Minute
 	// maxOIDCLogins bounds the logins under way; beyond, the oldest ends.
@@ -132,7 +136,11 @@ func (s *Server) oidcLogin(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := s.providerContext(r)
 	defer cancel()
 	_, client, _, err := s.oidcClient(ctx)
-	if err != nil {
+	switch {
+	case err != nil && wantsPage(r):
+		s.backToLogin(w, r, err)
+		return
+	case err != nil:
 		writeError(w, err)
 		return
 	}
@@ -140,6 +148,30 @@ func (s *Server) oidcLogin(w http.ResponseWriter, r *http.Request) {
 	name := s.gate.oidc.add(login)
 	s.setOIDCCookie(w, r, name, int(oidcPatience/time.Second))
 	http.Redirect(w, r, client.AuthCodeURL(name, oidc.Nonce(login.nonce), oauth2.S256ChallengeOption(login.verifier)), http.StatusFound)
+}
+
+// wantsPage is true for somebody who follows a link: an answer in JSON says nothing
+// to them, and a question for a password is the wrong one.
+func wantsPage(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
+
+func (s *Server) refuseOIDC(w http.ResponseWriter, r *http.Request, err error) {
+	if !wantsPage(r) {
+		s.gate.turnAway(w, r, err)
+		return
+	}
+	s.metrics.refused.WithLabelValues("credentials").Inc()
+	s.backToLogin(w, r, err)
+}
+
+// backToLogin shows the login page, which says why. The reason is a cookie and not a
+// part of the address: nobody else can make the page say something.
+func (s *Server) backToLogin(w http.ResponseWriter, r *http.Request, err error) {
+	reason := err.Error()
+	http.SetCookie(w, &http.Cookie{
+		Name: loginErrorCookie, Value: url.PathEscape(reason[:min(len(reason), maxLoginError)]), Path: s.cfg.RoutePrefix + "/", MaxAge: 60,
+		SameSite: http.SameSiteLaxMode, Secure: s.isSecure(r),
+	})
+	http.Redirect(w, r, s.cfg.RoutePrefix+"/", http.StatusSeeOther)
 }
 
 // setOIDCCookie uses Lax: the provider's page sends the browser back, and then
@@ -172,7 +204,7 @@ func (s *Server) oidcCallback(w http.ResponseWriter, r *http.Request) {
 	cookie, err := r.Cookie(oidcCookie)
 	login, known := s.gate.oidc.take(name)
 	if err != nil || !known || subtle.ConstantTimeCompare([]byte(cookie.Value), []byte(name)) != 1 {
-		s.gate.turnAway(w, r, errors.New("this login was not begun in this browser, or took too long; log in again"))
+		s.refuseOIDC(w, r, errors.New("this login was not begun in this browser, or took too long; log in again"))
 		return
 	}
 	s.setOIDCCookie(w, r, "", -1)
@@ -180,7 +212,7 @@ func (s *Server) oidcCallback(w http.ResponseWriter, r *http.Request) {
 	who.Client = ActorFrom(r.Context()).Client
 	if err != nil {
 		s.deps.Logger.Warn("Login by the identity provider refused", "client", who.Client, "err", err)
-		s.gate.turnAway(w, r, err)
+		s.refuseOIDC(w, r, err)
 		return
 	}
 	if err := s.openSession(w, r, &who); err != nil {

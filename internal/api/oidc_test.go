@@ -175,3 +175,23 @@ func TestProviderThatIsDown(t *testing.T) {
 		t.Errorf("without a provider: got %d %s, want 404", w.Code, w.Body)
 	}
 }
+
+// Whoever follows a link gets no JSON and no question for a password, but the login
+// page with the reason.
+func TestRefusedLoginIsExplainedOnThePage(t *testing.T) {
+	idp := newProvider(t)
+	s := newSystem(t)
+	s.cfg.Login.OIDC = &state.OIDC{Issuer: idp.URL, ClientID: "hw", ClientSecret: "s3cret"}
+	h := s.handler(t)
+	for _, path := range []string{"/api/hw/v1/oidc/callback?state=x", "/api/hw/v1/oidc/callback?error=access_denied"} {
+		r := httptest.NewRequest("GET", "http://localhost"+path, nil)
+		r.Header.Set("Accept", "text/html,*/*")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		cookies := w.Result().Cookies()
+		if w.Code != 303 || w.Header().Get("Location") != "/" || w.Header().Get("WWW-Authenticate") != "" || len(cookies) != 1 ||
+			!strings.Contains(cookies[0].Value, "log%20in%20again") || cookies[0].MaxAge > 60 {
+			t.Errorf("%s: got %d to %q, %v, cookies %v", path, w.Code, w.Header().Get("Location"), w.Header(), cookies)
+		}
+	}
+}

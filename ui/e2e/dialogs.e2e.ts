@@ -78,7 +78,7 @@ const dialogs: [name: string, path: string, open: (page: Page) => Promise<void>]
       await page.getByRole('button', { name: 'Restore' }).last().waitFor();
     },
   ],
-  ['time', '/audit', click(/^Last/)],
+  ['time', '/explore', click(/^Time range/)],
   ['user', '/admin', click('New user')],
   ['token', '/admin?view=tokens', click('New token')],
 ];

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { seriousFindings } from './axe';
 import { openPage, picture, startBrowser, startServer, type Server } from './harness';
 
 interface Provider {
@@ -139,7 +140,14 @@ test('whoever has no group that counts is told so', async () => {
   await page.goto('/');
   await page.getByRole('link', { name: /^Log in with/ }).click();
   await page.getByRole('link', { name: 'I am ann' }).click();
-  await page.getByText(/role/).first().waitFor();
-  await page.goto('/');
   await page.getByRole('heading', { name: 'Log in to hedgewatch' }).waitFor();
+  await page.getByText('user "ann" has no role here').waitFor();
+  await picture(page, 'login-refused');
+  expect(await seriousFindings(page)).toEqual([]);
+
+  provider.groups = ['ops'];
+  await page.getByRole('link', { name: /^Log in with/ }).click();
+  await page.getByRole('link', { name: 'I am ann' }).click();
+  await page.getByRole('button', { name: 'ann' }).waitFor();
+  expect((await page.context().cookies()).map((c) => c.name)).not.toContain('hedgewatch_login_error');
 });

@@ -1,5 +1,4 @@
 import { Kbd, Modal } from '@mantine/core';
-import { useHotkeys } from '@mantine/hooks';
 import { IconKeyboard } from '@tabler/icons-react';
 import { useEffect, useMemo, useState } from 'react';
 import { useLocation } from 'wouter';
@@ -31,12 +30,12 @@ const onPages: [keys: string[], does: string][] = [
 export function Shortcuts() {
   const [, navigate] = useLocation();
   const [shown, setShown] = useState(false);
-  useHotkeys([['shift+?', () => setShown(true)]]);
   useEffect(() => {
     let begun = -Infinity;
     // Before the pages: after g a letter is not theirs.
     const listen = (e: KeyboardEvent) => {
       if (e.ctrlKey || e.metaKey || e.altKey || isTyping(e.target)) return;
+      if (e.key === '?') setShown(true);
       const waiting = e.timeStamp - begun < patienceMs;
       begun = e.key === 'g' ? e.timeStamp : -Infinity;
       const page = waiting && pages.find(({ letter }) => letter === e.key);

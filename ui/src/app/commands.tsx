@@ -64,6 +64,9 @@ export function CommandPalette({ children }: { children: ReactNode }) {
         nothingFound="Nothing found"
         highlightQuery
         limit={12}
+        // The dialog's name, which its field shows already.
+        title="Search"
+        styles={{ header: { display: 'none' } }}
         scrollable
         maxHeight={420}
         searchProps={{

@@ -16,11 +16,13 @@ export function LoginPage({ session }: { session?: Session }) {
   const [password, setPassword] = useState('');
   const [error, setError] = useState<unknown>();
   const [busy, setBusy] = useState(false);
+  const [refused] = useState(readRefusal);
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     setBusy(true);
     setError(undefined);
+    forgetRefusal(http.root);
     try {
       const next = await hedgewatch.logIn(user, password);
       queries.setQueryData(sessionKey, next);
@@ -34,11 +36,17 @@ export function LoginPage({ session }: { session?: Session }) {
   };
   return (
     <Frame title="Log in to hedgewatch">
+      {refused !== '' && (
+        <Alert color="red" variant="light" title="You were not let in">
+          {refused}
+        </Alert>
+      )}
       {session?.login.oidc && (
         <Button
           component="a"
           size="sm"
           variant="default"
+          onClick={() => forgetRefusal(http.root)}
           href={http.url('api/hw/v1/oidc/login', { to: here(http.root) }).toString()}
         >
           Log in with {session.login.oidc}
@@ -80,6 +88,23 @@ export function LoginPage({ session }: { session?: Session }) {
       <p className={styles.hint}>The first start prints the password of the user “admin” in the log.</p>
     </Frame>
   );
+}
+
+const refusalCookie = 'hedgewatch_login_error';
+
+/** Why the identity provider's answer was refused; the server leaves it in a cookie for a minute. */
+function readRefusal(): string {
+  const [, value = ''] = new RegExp(`(?:^|; )${refusalCookie}=([^;]*)`).exec(document.cookie) ?? [];
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return 'The identity provider did not let you in.'; // Cut off in the middle of a letter.
+  }
+}
+
+/** The next attempt is another one. */
+function forgetRefusal(root: URL): void {
+  document.cookie = `${refusalCookie}=; max-age=0; path=${root.pathname}`;
 }
 
 /** Where to come back to: the page below the login, without the route prefix. */
