@@ -85,7 +85,9 @@ export function LoginPage({ session }: { session?: Session }) {
           </Stack>
         </form>
       )}
-      <p className={styles.hint}>The first start prints the password of the user “admin” in the log.</p>
+      {session?.login.password !== false && (
+        <p className={styles.hint}>The first start prints the password of the user “admin” in the log.</p>
+      )}
     </Frame>
   );
 }
