@@ -7,7 +7,16 @@ import { formatAge, useNow } from '../../components/useNow';
 import { absolute, formatInstant } from '../../model/time';
 import { formatText } from '../../units';
 import styles from './Audit.module.css';
-import { cellStates, cellText, matrixOf, seriesId, stretchId, type Row, type Run } from './matrix';
+import {
+  cellStates,
+  cellText,
+  matrixOf,
+  seriesId,
+  shortTitle,
+  stretchId,
+  type Row,
+  type Run,
+} from './matrix';
 
 interface Props {
   status: AuditStatus;
@@ -89,11 +98,11 @@ function MatrixRow({ row, range, selected, onSelect, onZoom, now }: Props & { ro
         <button
           type="button"
           className={styles.series}
-          title="Its findings in all of the time that is shown"
+          title={`${row.title}: its findings in all of the time that is shown`}
           aria-pressed={here}
           onClick={() => onSelect(here ? undefined : stretchId(series, range.from, range.to))}
         >
-          {row.title}
+          {shortTitle(series)}
         </button>
         <span className={page.note}>{facts[0]}</span>
       </div>

@@ -62,6 +62,10 @@ export function parseStretch(text: string): Stretch | undefined {
 export const seriesTitle = (s: SeriesKey): string =>
   [s.dataset, s.account, s.symbol, s.interval].filter(Boolean).join(' ');
 
+/** The same for a narrow column: of an id as long as a UUID the end tells it from others. */
+export const shortTitle = (s: SeriesKey): string =>
+  seriesTitle({ ...s, account: s.account.length > 16 ? `…${s.account.slice(-8)}` : s.account });
+
 export const isOpen = (f: Pick<Finding, 'closedAt'>): boolean => f.closedAt === '';
 
 /** The series that a finding is about; one that many symbols share is about each of them. */

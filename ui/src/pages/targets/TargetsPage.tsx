@@ -81,7 +81,7 @@ export default function TargetsPage() {
               </span>
             </h2>
             <div className={table.wrap}>
-              <table className={table.table}>
+              <table className={`${table.table} ${styles.table}`}>
                 <thead>
                   <tr>
                     <th>State</th>

@@ -29,7 +29,7 @@ const shape = (pools: ReturnType<typeof poolsOf>) =>
 
 describe('poolsOf', () => {
   it('puts what is down first', () => {
-    expect(shape(poolsOf(all, undefined, ''))).toEqual(['api 1: d:4000 c:4000', 'node 1: a:9100 b:9100']);
+    expect(shape(poolsOf(all, undefined, ''))).toEqual(['node 1: a:9100 b:9100', 'api 1: d:4000 c:4000']);
   });
 
   it('keeps one health', () => {

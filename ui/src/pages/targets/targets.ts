@@ -8,7 +8,7 @@ export interface Pool {
   up: number;
 }
 
-/** Targets by scrape pool, those that are down first, as far as health and search allow. */
+/** Targets by scrape pool, both with those first that are down, as far as health and search allow. */
 export function poolsOf(targets: ActiveTarget[], health: Health | undefined, search: string): Pool[] {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
   const pools = new Map<string, Pool>();
@@ -28,10 +28,11 @@ export function poolsOf(targets: ActiveTarget[], health: Health | undefined, sea
     if (target.health === 'up') pool.up++;
     pools.set(target.scrapePool, pool);
   }
-  const all = [...pools.values()].sort((a, b) => a.name.localeCompare(b.name));
+  const all = [...pools.values()];
   for (const pool of all)
     pool.targets.sort((a, b) => rank(a) - rank(b) || a.scrapeUrl.localeCompare(b.scrapeUrl));
-  return all;
+  const worst = ({ targets: [first] }: Pool) => (first ? rank(first) : 2);
+  return all.sort((a, b) => worst(a) - worst(b) || a.name.localeCompare(b.name));
 }
 
 const rank = (t: ActiveTarget) => ({ down: 0, unknown: 1, up: 2 })[t.health];
