@@ -156,6 +156,23 @@ test('a rule keeps what others changed meanwhile, and goes back to a version', a
   expect(restored).not.toContain('Second');
 });
 
+test('what is typed while the editor is still on its way is not lost', async () => {
+  const { page } = await openPage(browser, server);
+  let arrive = () => {};
+  const held = new Promise<void>((done) => (arrive = done));
+  await page.route('**/CodeEditor*.js', async (route) => {
+    await held;
+    await route.continue();
+  });
+  await page.goto('/rules/edit');
+  await page.locator('textarea[aria-label="Query"]').click();
+  await page.keyboard.type('lag_');
+  arrive();
+  await page.locator('.cm-content').waitFor();
+  await page.keyboard.type('seconds');
+  await page.locator('.cm-content').getByText('lag_seconds').waitFor();
+});
+
 test('a silence that recurs is made, changed and deleted', async () => {
   const { page } = await openPage(browser, server);
   await page.goto('/silences');

@@ -1,4 +1,4 @@
-import { lazy, Suspense } from 'react';
+import { lazy, Suspense, useId } from 'react';
 import styles from './PromQLEditor.module.css';
 
 export interface PromQLEditorProps {
@@ -11,12 +11,19 @@ export interface PromQLEditorProps {
   readOnly?: boolean;
 }
 
+export interface CodeEditorProps extends PromQLEditorProps {
+  /** The field that was there while this was loaded: somebody may be typing in it. */
+  waitingId: string;
+}
+
 const Editor = lazy(() => import('./promql/CodeEditor'));
 
 /** A field for PromQL with completion and errors. The editor is loaded when one is needed. */
 export function PromQLEditor(props: PromQLEditorProps) {
+  const id = useId();
   const waiting = (
     <textarea
+      id={id}
       className={styles.waiting}
       value={props.value}
       onChange={(e) => props.onChange(e.target.value)}
@@ -26,7 +33,7 @@ export function PromQLEditor(props: PromQLEditorProps) {
   );
   return (
     <Suspense fallback={waiting}>
-      <Editor {...props} />
+      <Editor {...props} waitingId={id} />
     </Suspense>
   );
 }

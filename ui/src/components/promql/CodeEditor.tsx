@@ -13,10 +13,10 @@ import { EditorState, Prec } from '@codemirror/state';
 import { EditorView, keymap, placeholder as placeholderText } from '@codemirror/view';
 import { tags } from '@lezer/highlight';
 import { PromQLExtension } from '@prometheus-io/codemirror-promql';
-import { useEffect, useRef } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { useApi } from '../../app/context';
 import styles from '../PromQLEditor.module.css';
-import type { PromQLEditorProps } from '../PromQLEditor';
+import type { CodeEditorProps } from '../PromQLEditor';
 
 const highlight = HighlightStyle.define([
   { tag: tags.keyword, color: 'var(--hw-code-keyword)' },
@@ -66,13 +66,16 @@ export default function CodeEditor({
   label = 'PromQL',
   placeholder,
   readOnly,
-}: PromQLEditorProps) {
+  waitingId,
+}: CodeEditorProps) {
   const { http } = useApi();
   const host = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView | undefined>(undefined);
   const live = useRef({ onChange, onRun });
   live.current = { onChange, onRun };
   const initial = useRef(value);
+  // What is typed next must not get lost: while this is rendered the field is still there.
+  const [takesOver] = useState(() => document.activeElement?.id === waitingId);
   const lint = !hasVariables(value);
 
   useEffect(() => {
@@ -124,14 +127,15 @@ export default function CodeEditor({
         ],
       }),
     });
-    const hadFocus = view.current?.hasFocus;
+    const hadFocus = view.current ? view.current.hasFocus : takesOver;
+    if (!view.current) made.dispatch({ selection: { anchor: made.state.doc.length } });
     view.current = made;
     if (hadFocus) made.focus();
     return () => {
       // Kept until the next one has taken its text over.
       made.destroy();
     };
-  }, [http, lint, label, placeholder, readOnly]);
+  }, [http, lint, label, placeholder, readOnly, takesOver]);
 
   useEffect(() => {
     const current = view.current;
