@@ -92,6 +92,8 @@ const (
 	// than others do.
 	busyPause = 2 * time.Second
 	busy      = Samples | Governor
+	// breath is between two looks at what has changed.
+	breath = 10 * time.Millisecond
 	// writeDeadline is how long a reader may take to take an event.
 	writeDeadline = 10 * time.Second
 )
@@ -104,6 +106,8 @@ type Hub struct {
 	// takes no lock.
 	changed atomic.Uint32
 	wake    chan struct{}
+	// open is the number of readers: without any there is nobody to wake.
+	open atomic.Int32
 
 	mu      sync.Mutex
 	readers map[*reader]struct{}
@@ -142,6 +146,9 @@ func New(reg prometheus.Registerer) (*Hub, error) {
 
 // Changed says that something of the topics has changed. It never waits.
 func (h *Hub) Changed(topics Topic) {
+	if h.open.Load() == 0 {
+		return // Whoever comes asks for everything.
+	}
 	if Topic(h.changed.Or(uint32(topics)))&topics == topics {
 		return // The one who said so first has woken Run.
 	}
@@ -159,7 +166,15 @@ func rouse(c chan struct{}) {
 // once.
 func (h *Hub) Run(ctx context.Context) error {
 	defer close(h.stopped)
+	tick := time.NewTimer(0)
+	defer tick.Stop()
 	for {
+		// To wake for each change costs more than most changes do.
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -172,6 +187,7 @@ func (h *Hub) Run(ctx context.Context) error {
 			rouse(r.wake)
 		}
 		h.mu.Unlock()
+		tick.Reset(breath)
 	}
 }
 
@@ -184,6 +200,7 @@ func (h *Hub) enter() *reader {
 	}
 	r := &reader{wake: make(chan struct{}, 1)}
 	h.readers[r] = struct{}{}
+	h.open.Add(1)
 	return r
 }
 
@@ -191,6 +208,7 @@ func (h *Hub) leave(r *reader) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.readers, r)
+	h.open.Add(-1)
 }
 
 // take returns what has changed of the topics that may be told, and forgets it.
