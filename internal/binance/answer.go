@@ -126,7 +126,7 @@ const MaxErrorBytes = 4096
 
 // Judge tells what an answer means from its status, its headers and, where it is an
 // error, the beginning of its body. Times in it are compared with now.
-func Judge(status int, h http.Header, body []byte, now time.Time) Verdict {
+func Judge(status int, h Header, body []byte, now time.Time) Verdict {
 	if status < 400 {
 		return Verdict{Kind: Accepted}
 	}

@@ -1,18 +1,16 @@
 package binance
 
 import (
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
 )
 
 // The exchange names a limit by its window in the header, X-MBX-USED-WEIGHT-1M and
-// X-MBX-ORDER-COUNT-10S; this is the form that net/http gives to the names.
+// X-MBX-ORDER-COUNT-10S; upper and lower case are the same.
 const (
 	weightPrefix = "X-Mbx-Used-Weight-"
 	ordersPrefix = "X-Mbx-Order-Count-"
-	sapiPrefix   = "X-Sapi-Used-"
 	sapiIP       = "X-Sapi-Used-Ip-Weight-"
 	sapiUID      = "X-Sapi-Used-Uid-Weight-"
 )
@@ -29,44 +27,36 @@ type Used struct {
 	Account bool
 }
 
-// maxUsed bounds what is read from one answer; the exchange sends up to four.
-const maxUsed = 8
-
-// ReadUsed appends to used what an answer's headers say. Counts that are none, like
-// the -1 that was seen on /fapi/v1/trades, are left out.
-func ReadUsed(h http.Header, used []Used) []Used {
-	for name, values := range h {
-		if len(values) != 1 || !strings.HasPrefix(name, "X-") {
-			continue
-		}
-		u, window, ok := limitOf(name)
-		if !ok || len(used) == maxUsed {
-			continue
-		}
-		var counted bool
-		u.Count, counted = ParseCount(values[0])
-		if u.Window, ok = ParseWindow(window); ok && counted {
-			used = append(used, u)
-		}
+// ReadUsed reads a field of an answer's head. It is false for a field that tells no
+// count, or one that is none, like the -1 that was seen on /fapi/v1/trades.
+func ReadUsed(name, value string) (u Used, ok bool) {
+	u, window, ok := limitOf(name)
+	if !ok {
+		return Used{}, false
 	}
-	return used
+	var counted bool
+	u.Count, counted = ParseCount(value)
+	u.Window, ok = ParseWindow(window)
+	return u, ok && counted
 }
 
 func limitOf(name string) (u Used, window string, ok bool) {
-	if window, ok = strings.CutPrefix(name, weightPrefix); ok {
-		return Used{Type: RequestWeight}, window, true
-	}
-	if window, ok = strings.CutPrefix(name, ordersPrefix); ok {
-		return Used{Type: Orders}, window, true
-	}
-	if !strings.HasPrefix(name, sapiPrefix) {
+	const shortest = len(ordersPrefix)
+	if len(name) < shortest || name[0]|0x20 != 'x' {
 		return Used{}, "", false
 	}
-	if window, ok = strings.CutPrefix(name, sapiIP); ok {
-		return Used{Type: RequestWeight}, window, true
-	}
-	if window, ok = strings.CutPrefix(name, sapiUID); ok {
-		return Used{Type: RequestWeight, Account: true}, window, true
+	for _, l := range [...]struct {
+		prefix string
+		used   Used
+	}{
+		{weightPrefix, Used{Type: RequestWeight}},
+		{ordersPrefix, Used{Type: Orders}},
+		{sapiIP, Used{Type: RequestWeight}},
+		{sapiUID, Used{Type: RequestWeight, Account: true}},
+	} {
+		if len(name) > len(l.prefix) && strings.EqualFold(name[:len(l.prefix)], l.prefix) {
+			return l.used, name[len(l.prefix):], true
+		}
 	}
 	return Used{}, "", false
 }
@@ -123,8 +113,14 @@ func ParseCount(text string) (n int64, ok bool) {
 // answer that says more is wrong, and must not stop a platform for years.
 const LongestBan = 72 * time.Hour
 
+// Header is the head of an answer, as net/http and others have it.
+type Header interface {
+	// Get is the first value of that name, empty if there is none.
+	Get(name string) string
+}
+
 // RetryAfter is how long an answer asks to wait, 0 if it does not say.
-func RetryAfter(h http.Header) time.Duration {
+func RetryAfter(h Header) time.Duration {
 	n, ok := ParseCount(strings.TrimSpace(h.Get("Retry-After")))
 	if !ok {
 		return 0

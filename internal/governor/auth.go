@@ -2,8 +2,11 @@ package governor
 
 import (
 	"crypto/sha256"
+	"crypto/tls"
 	"net/http"
 	"strings"
+
+	"github.com/hedgewatch/hedgewatch/internal/http1"
 )
 
 // unnamed is a client that does not say who it is.
@@ -23,24 +26,24 @@ func newTokens(clients []Client) tokens {
 
 // authenticate names the client of a request. With tokens or certificates its name
 // is what they say; without, on a loopback address, it is what the client says.
-func (g *Governor) authenticate(r *http.Request) (string, *problem) {
+func (g *Governor) authenticate(header http1.Header, secure *tls.ConnectionState) (string, *problem) {
 	s := g.setup.Load()
-	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
-		if cn := r.TLS.VerifiedChains[0][0].Subject.CommonName; name.MatchString(cn) {
+	if secure != nil && len(secure.VerifiedChains) > 0 {
+		if cn := secure.VerifiedChains[0][0].Subject.CommonName; name.MatchString(cn) {
 			return cn, nil
 		}
 		return unnamed, nil
 	}
 	if len(s.tokens) > 0 {
-		token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		token, _ := strings.CutPrefix(header.Get("Authorization"), "Bearer ")
 		if client, ok := s.tokens[sha256.Sum256([]byte(token))]; ok {
 			return client, nil
 		}
 		return "", &problem{status: http.StatusUnauthorized, outcome: outcomeUnauthorized, code: -2015, text: "Not sent: the governor does not know this client; send Authorization: Bearer and its token"}
 	}
-	said := r.Header.Get(clientHeader)
+	said := header.Get(clientHeader)
 	if !name.MatchString(said) {
 		return unnamed, nil
 	}
-	return said, nil
+	return strings.Clone(said), nil // The name lives longer than the head that it is a part of.
 }

@@ -1,13 +1,17 @@
 package governor
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/hedgewatch/hedgewatch/internal/binance"
+	"github.com/hedgewatch/hedgewatch/internal/http1"
 )
 
 // The headers that are ours. None of them reaches the exchange.
@@ -22,7 +26,7 @@ const (
 // call is one request on its way to the exchange, byte for byte as it came.
 type call struct {
 	method, path, query string
-	header              http.Header
+	header              http1.Header
 	body                []byte
 
 	client string
@@ -89,6 +93,7 @@ func (g *Governor) newCall(c call, said string) (*call, *problem) {
 	g.correct(&c, method)
 	c.class = classify(method, c.path, c.signed, said)
 	c.account = s.accounts.of(c.header.Get(keyHeader))
+	c.header = passed(c.header)
 	return &c, nil
 }
 
@@ -152,32 +157,63 @@ func (c *call) shareKey() string {
 	return strings.Join([]string{c.path, c.query, c.header.Get("Accept-Encoding"), c.header.Get("X-Mbx-Time-Unit")}, "\x00")
 }
 
-// request builds what goes out by net/http. It shares the headers' values with what
-// came in.
-func (c *call) request(base *url.URL) *http.Request {
-	header := make(http.Header, len(c.header)+1)
-	for name, values := range c.header {
-		if !ends(name) {
-			header[name] = values
-		}
-	}
-	if _, ok := header["User-Agent"]; !ok {
-		header["User-Agent"] = []string{""} // Ours must not take its place.
-	}
-	return c.withHeader(base, header)
+// passed is the header without what ends here. It uses the memory of h.
+func passed(h http1.Header) http1.Header {
+	return slices.DeleteFunc(h.Passed(), func(f http1.Field) bool { return ends(f.Name) })
 }
 
 // ends says that a header ends here.
 func ends(name string) bool {
-	switch name {
-	case clientHeader, priorityHeader, "Authorization", "Connection", "Keep-Alive", "Proxy-Authenticate",
-		"Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect",
-		"Content-Length", "Host",
-		// With one of these net/http sends again what may have been executed.
-		"Idempotency-Key", "X-Idempotency-Key":
-		return true
+	switch len(name) {
+	case len(clientHeader):
+		return http1.Is(name, clientHeader)
+	case len(priorityHeader):
+		return http1.Is(name, priorityHeader)
+	case len("Authorization"):
+		return http1.Is(name, "Authorization")
+	case len("Host"):
+		return http1.Is(name, "Host")
+	case len("Expect"):
+		return http1.Is(name, "Expect")
 	}
 	return false
+}
+
+// request is the call in the form of net/http. Its target stands in Opaque, which
+// net/http sends as it is: a signature covers the query as the client wrote it.
+func (c *call) request(base *url.URL) *http.Request {
+	header := c.header.HTTP()
+	// With one of these net/http sends again what may have been executed.
+	header.Del("Idempotency-Key")
+	header.Del("X-Idempotency-Key")
+	if _, ok := header["User-Agent"]; !ok {
+		header["User-Agent"] = []string{""} // Ours must not take its place.
+	}
+	r := &http.Request{
+		Method: c.method, Header: header, Host: base.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		URL: &url.URL{Scheme: base.Scheme, Host: base.Host, Opaque: c.path, RawQuery: c.query},
+	}
+	if len(c.body) == 0 {
+		r.Body = http.NoBody
+		if c.method == http.MethodGet || c.method == http.MethodHead {
+			r.Body = nil
+		}
+		return r
+	}
+	r.ContentLength = int64(len(c.body))
+	// With it net/http can use another connection when not a byte was written to
+	// the first, and only then: an order is never sent twice.
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(c.body)), nil }
+	r.Body = io.NopCloser(bytes.NewReader(c.body))
+	return r
+}
+
+// target is the path and the query as the client wrote them.
+func (c *call) target() string {
+	if c.query == "" {
+		return c.path
+	}
+	return c.path + "?" + c.query
 }
 
 // problem is an answer of ours to a request that went nowhere, or nowhere known.

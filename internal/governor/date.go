@@ -16,19 +16,15 @@ type parsedDate struct {
 	at   time.Time
 }
 
-// parse returns zero for an answer without a date.
-func (d *dateParser) parse(h http.Header) time.Time {
-	date := h["Date"]
-	if len(date) != 1 {
-		return time.Time{}
-	}
-	if last := d.last.Load(); last != nil && last.text == date[0] {
+// parse returns zero for what is no date.
+func (d *dateParser) parse(date string) time.Time {
+	if last := d.last.Load(); last != nil && last.text == date {
 		return last.at
 	}
-	at, err := http.ParseTime(date[0])
+	at, err := http.ParseTime(date)
 	if err != nil {
 		return time.Time{}
 	}
-	d.last.Store(&parsedDate{strings.Clone(date[0]), at})
+	d.last.Store(&parsedDate{strings.Clone(date), at})
 	return at
 }

@@ -8,25 +8,30 @@ import (
 	"net/netip"
 	"net/url"
 	"time"
+
+	"github.com/hedgewatch/hedgewatch/internal/http1"
 )
 
 // egress is a way out to the exchange.
 type egress struct {
 	name string
 	// direct carries requests where no proxy is in between, else transport does.
-	direct    *direct
+	direct    *http1.Client
 	transport http.RoundTripper
 	// sockets opens WebSockets.
 	sockets http.RoundTripper
 	close   func()
 }
 
-func (e *egress) send(ctx context.Context, c *call, base *url.URL) (*http.Response, error) {
+func (e *egress) send(ctx context.Context, c *call, base *url.URL) (*http1.Response, error) {
 	if e.direct != nil {
-		// It leaves out itself what must not go on.
-		return e.direct.RoundTrip(c.withHeader(base, c.header).WithContext(ctx))
+		return e.direct.Do(ctx, base, &http1.Request{Method: c.method, Target: c.target(), Header: c.header, Body: c.body})
 	}
-	return e.transport.RoundTrip(c.request(base).WithContext(ctx))
+	resp, err := e.transport.RoundTrip(c.request(base).WithContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return http1.ResponseOf(resp), nil
 }
 
 // What the exchange has time for. Its own backend gives up after 10 s; API docs,
@@ -70,9 +75,9 @@ func newEgress(cfg Egress) *egress {
 	}
 	e := &egress{name: cfg.Name, transport: t, sockets: t, close: t.CloseIdleConnections}
 	if cfg.Proxy == "" {
-		fast := newDirect(dialer)
-		e.direct = fast
-		e.close = func() { fast.CloseIdleConnections(); t.CloseIdleConnections() }
+		direct := http1.NewClient(dialer)
+		e.direct = direct
+		e.close = func() { direct.Close(); t.CloseIdleConnections() }
 	}
 	return e
 }

@@ -9,38 +9,16 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/hedgewatch/hedgewatch/internal/binance"
+	"github.com/hedgewatch/hedgewatch/internal/http1"
 )
-
-// withHeader is the request that goes out. Its target stands in Opaque, which
-// net/http sends as it is: a signature covers the query as the client wrote it.
-func (c *call) withHeader(base *url.URL, header http.Header) *http.Request {
-	r := &http.Request{
-		Method: c.method, Header: header, Host: base.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		URL: &url.URL{Scheme: base.Scheme, Host: base.Host, Opaque: c.path, RawQuery: c.query},
-	}
-	if len(c.body) == 0 {
-		r.Body = http.NoBody
-		if c.method == http.MethodGet || c.method == http.MethodHead {
-			r.Body = nil
-		}
-		return r
-	}
-	r.ContentLength = int64(len(c.body))
-	// With it net/http can use another connection when not a byte was written to
-	// the first, and only then: an order is never sent twice.
-	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(c.body)), nil }
-	r.Body = io.NopCloser(bytes.NewReader(c.body))
-	return r
-}
 
 // answer is what came back, and how.
 type answer struct {
-	*http.Response
+	*http1.Response
 	outcome string
 	// upstream is the time that the exchange took, waited that in the queue.
 	upstream, waited time.Duration
@@ -81,8 +59,8 @@ func (g *Governor) exchange(ctx context.Context, c *call, l *lease) (*answer, er
 	}
 	a := &answer{Response: resp, outcome: outcomeSent, upstream: received.Sub(sent), waited: l.waited}
 	v := binance.Verdict{Kind: binance.Accepted}
-	if resp.StatusCode >= 400 {
-		v = binance.Judge(resp.StatusCode, resp.Header, peek(resp), l.gate.clock.now(received))
+	if resp.Status >= 400 {
+		v = binance.Judge(resp.Status, resp.Header, peek(resp), l.gate.clock.now(received))
 	}
 	g.settle(c, l, resp, v, received)
 	return a, nil
@@ -111,12 +89,26 @@ func (g *Governor) failed(c *call, l *lease, err error, now time.Time) error {
 	return &problem{status: status, outcome: outcomeBroken, code: -1006, text: text}
 }
 
+// maxUsed bounds the counts that are read from one answer; the exchange sends up to
+// four.
+const maxUsed = 8
+
+// usedBy appends to used what the head of an answer says.
+func usedBy(h http1.Header, used []binance.Used) []binance.Used {
+	for i := range h {
+		if u, ok := binance.ReadUsed(h[i].Name, h[i].Value); ok && len(used) < maxUsed {
+			used = append(used, u)
+		}
+	}
+	return used
+}
+
 // settle tells everybody concerned what an answer says.
-func (g *Governor) settle(c *call, l *lease, resp *http.Response, v binance.Verdict, now time.Time) {
-	var buffer [8]binance.Used
-	used := binance.ReadUsed(resp.Header, buffer[:0])
+func (g *Governor) settle(c *call, l *lease, resp *http1.Response, v binance.Verdict, now time.Time) {
+	var buffer [maxUsed]binance.Used
+	used := usedBy(resp.Header, buffer[:0])
 	c.reprice(g.lessons[c.market])
-	s := settlement{at: now, dated: g.dates.parse(resp.Header), cost: c.cost.Weight, header: l.counted(used)}
+	s := settlement{at: now, dated: g.dates.parse(resp.Header.Get("Date")), cost: c.cost.Weight, header: l.counted(used)}
 	if v.Kind == binance.Accepted {
 		s.cost = c.cost.Success
 	}
@@ -135,7 +127,7 @@ func (g *Governor) settle(c *call, l *lease, resp *http.Response, v binance.Verd
 			l.gate.forgetForeign() // It was our own use at the wrong price.
 		}
 	}
-	g.metrics.answered(c.market, resp.StatusCode)
+	g.metrics.answered(c.market, resp.Status)
 	if c.cost.Orders > 0 || c.class == orders || v.Kind == binance.OrdersLimited {
 		g.orders[c.market.Host()].settle(c.account, c.cost, used, v, now)
 	}
@@ -186,7 +178,7 @@ func (g *Governor) ban(c *call, l *lane, v binance.Verdict, now time.Time) {
 }
 
 // peek reads the beginning of an error's body and leaves the body whole.
-func peek(resp *http.Response) []byte {
+func peek(resp *http1.Response) []byte {
 	start, err := io.ReadAll(io.LimitReader(resp.Body, binance.MaxErrorBytes))
 	rest := resp.Body
 	var more io.Reader = rest
@@ -214,22 +206,19 @@ type brokenReader struct{ err error }
 func (b brokenReader) Read([]byte) (int, error) { return 0, b.err }
 
 // localResponse is an answer of ours in the exchange's form.
-func localResponse(p *problem) *http.Response {
+func localResponse(p *problem) *http1.Response {
 	code := p.code
 	if code == 0 {
 		code = -1003
 	}
 	body := fmt.Sprintf(`{"code":%d,"msg":%q}`, code, p.text)
-	h := http.Header{"Content-Type": {"application/json;charset=UTF-8"}, outcomeHeader: {p.outcome}}
+	h := http1.Header{
+		{Name: "Date", Value: time.Now().UTC().Format(http.TimeFormat)},
+		{Name: "Content-Type", Value: "application/json;charset=UTF-8"},
+		{Name: outcomeHeader, Value: p.outcome},
+	}
 	if p.retry > 0 {
-		h.Set("Retry-After", fmt.Sprint(int64((p.retry+time.Second-1)/time.Second)))
+		h = append(h, http1.Field{Name: "Retry-After", Value: fmt.Sprint(int64((p.retry + time.Second - 1) / time.Second))})
 	}
-	return &http.Response{
-		Status:     fmt.Sprintf("%d %s", p.status, http.StatusText(p.status)),
-		StatusCode: p.status,
-		Proto:      "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header:        h,
-		Body:          io.NopCloser(strings.NewReader(body)),
-		ContentLength: int64(len(body)),
-	}
+	return &http1.Response{Status: p.status, Header: h, Length: int64(len(body)), Body: io.NopCloser(strings.NewReader(body))}
 }

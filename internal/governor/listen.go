@@ -17,6 +17,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/hedgewatch/hedgewatch/internal/http1"
 )
 
 // drainTimeout is how long requests under way may take when we stop. The exchange
@@ -160,9 +162,10 @@ func (l *listener) serve(ctx context.Context) error {
 	if l.server.TLSConfig != nil {
 		go func() { ended <- l.server.ServeTLS(l.bound, "", "") }()
 	} else {
-		front := newFront(l.bound, l.handler, l.logger)
-		running, stop = 2, front.stop
-		go func() { ended <- front.accept() }()
+		limits := http1.Limits{Head: headTimeout, Idle: keepTimeout, Write: writeTimeout}
+		front := http1.NewServer(l.bound, l.handler, limits, l.logger)
+		running, stop = 2, front.Shutdown
+		go func() { ended <- front.Serve() }()
 		go func() { ended <- l.server.Serve(front) }()
 	}
 	select {
@@ -260,6 +263,9 @@ type limitedConn struct {
 	net.Conn
 	release func()
 }
+
+// NetConn is the connection itself, as tls.Conn has it.
+func (c *limitedConn) NetConn() net.Conn { return c.Conn }
 
 func (c *limitedConn) Close() error {
 	defer c.release()

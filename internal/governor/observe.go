@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hedgewatch/hedgewatch/internal/binance"
+	"github.com/hedgewatch/hedgewatch/internal/http1"
 )
 
 // Observed is an answer of the exchange that did not pass the governor: what a
@@ -79,15 +80,15 @@ func (g *Governor) Observe(o Observed) error {
 	if l == nil {
 		return fmt.Errorf("egress %q is not configured", o.Egress)
 	}
-	header := make(http.Header, len(o.Headers))
+	header := make(http1.Header, 0, len(o.Headers))
 	for name, value := range o.Headers {
-		header.Set(name, value)
+		header = append(header, http1.Field{Name: name, Value: value})
 	}
 	now := time.Now()
 	g.metrics.observed.Inc()
 	g.metrics.answered(o.Market, o.Status)
-	used := binance.ReadUsed(header, nil)
-	at.observe(l, used, g.dates.parse(header), now)
+	used := usedBy(header, nil)
+	at.observe(l, used, g.dates.parse(header.Get("Date")), now)
 	v := binance.Judge(o.Status, header, []byte(o.Error), at.clock.now(now))
 	c := &call{client: o.Client, market: o.Market, account: o.Account, endpoint: otherLabel}
 	for _, u := range used {

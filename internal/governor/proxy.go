@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/hedgewatch/hedgewatch/internal/http1"
 )
 
 const (
@@ -18,7 +20,8 @@ const (
 	writeTimeout = 30 * time.Second
 )
 
-// handler is what the listener serves.
+// handler is what the listener serves: plain requests by [http1.Server], the others by
+// net/http.
 type handler struct {
 	g       *Governor
 	buffers sync.Pool
@@ -28,33 +31,58 @@ func newHandler(g *Governor) *handler {
 	return &handler{g: g, buffers: sync.Pool{New: func() any { return new([32 << 10]byte) }}}
 }
 
-// ServeHTTP implements http.Handler.
-func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.serve(w, r, nil) }
+const healthyPath = "/-/healthy"
 
-// serve is ServeHTTP. If gone is not nil it tells whether the client has left, which
-// the request's context does not then.
-func (h *handler) serve(w http.ResponseWriter, r *http.Request, gone func() bool) {
-	started := time.Now()
-	if r.URL.Path == "/-/healthy" {
-		w.WriteHeader(http.StatusOK)
+// ServeHTTP1 implements http1.Handler.
+func (h *handler) ServeHTTP1(w *http1.Reply, r *http1.Request) {
+	path, query, _ := strings.Cut(r.Target, "?")
+	if path == healthyPath {
 		return
 	}
-	client, p := h.g.authenticate(r)
+	client, p := h.g.authenticate(r.Header, nil)
 	if p != nil {
 		h.refuse(w, &call{client: otherLabel, class: market}, p)
+		return
+	}
+	h.serve(context.Background(), w, call{
+		method: r.Method, path: path, query: query, header: r.Header, body: r.Body, client: client, gone: r.Gone,
+	})
+}
+
+// ServeHTTP implements http.Handler.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	to, header := netWriter{w}, http1.HeaderOf(r.Header)
+	if r.URL.Path == healthyPath {
+		to.Begin(http.StatusOK, nil, 0)
+		return
+	}
+	client, p := h.g.authenticate(header, r.TLS)
+	if p != nil {
+		h.refuse(to, &call{client: otherLabel, class: market}, p)
 		return
 	}
 	if isUpgrade(r) {
 		h.webSocket(w, r, client)
 		return
 	}
-	c, p := h.read(w, r, client)
+	body, p := h.body(w, r)
 	if p != nil {
-		h.refuse(w, &call{client: client, class: market}, p)
+		h.refuse(to, &call{client: client, class: market}, p)
 		return
 	}
-	c.gone = gone
-	a, err := h.g.fetch(r.Context(), c)
+	path, query := target(r)
+	h.serve(r.Context(), to, call{method: r.Method, path: path, query: query, header: header, body: body, client: client})
+}
+
+// serve answers a request that is whole.
+func (h *handler) serve(ctx context.Context, w writer, asked call) {
+	started := time.Now()
+	c, p := h.g.newCall(asked, asked.header.Get(priorityHeader))
+	if p != nil {
+		h.refuse(w, &call{client: asked.client, class: market}, p)
+		return
+	}
+	a, err := h.g.fetch(ctx, c)
 	if err != nil {
 		h.refuse(w, c, h.g.problem(err))
 		return
@@ -64,29 +92,27 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, gone func() bool
 	if a.outcome == outcomeSent {
 		h.g.metrics.overhead.Observe((time.Since(started) - a.upstream - a.waited).Seconds())
 	}
-	h.write(w, a)
+	h.write(w, a.Response)
 }
 
-// read takes the whole request before anything is spent for it: a client that is
+// body takes the whole body before anything is spent for the request: a client that is
 // slow, or breaks off, then costs nobody else anything.
-func (h *handler) read(w http.ResponseWriter, r *http.Request, client string) (*call, *problem) {
-	path, query := target(r)
-	var body []byte
-	if r.Body != nil && r.Body != http.NoBody {
-		// It only fails for a ResponseWriter that has no deadlines.
-		control := http.NewResponseController(w)
-		_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
-		var err error
-		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, h.g.setup.Load().config.MaxBodyBytes))
-		if err != nil {
-			if errors.As(err, new(*http.MaxBytesError)) {
-				return nil, &problem{status: http.StatusRequestEntityTooLarge, outcome: outcomeInvalid, code: -1100, text: "Not sent: the body is too long"}
-			}
-			return nil, &problem{status: http.StatusBadRequest, outcome: outcomeInvalid, code: -1100, text: "Not sent: the body broke off"}
-		}
-		_ = control.SetReadDeadline(time.Time{})
+func (h *handler) body(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil, nil
 	}
-	return h.g.newCall(call{method: r.Method, path: path, query: query, header: r.Header, body: body, client: client}, r.Header.Get(priorityHeader))
+	// It only fails for a ResponseWriter that has no deadlines.
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.g.setup.Load().config.MaxBodyBytes))
+	if err != nil {
+		if errors.As(err, new(*http.MaxBytesError)) {
+			return nil, &problem{status: http.StatusRequestEntityTooLarge, outcome: outcomeInvalid, code: -1100, text: "Not sent: the body is too long"}
+		}
+		return nil, &problem{status: http.StatusBadRequest, outcome: outcomeInvalid, code: -1100, text: "Not sent: the body broke off"}
+	}
+	_ = control.SetReadDeadline(time.Time{})
+	return body, nil
 }
 
 // target is the request's path and query as the client wrote them.
@@ -109,58 +135,70 @@ func (g *Governor) problem(err error) *problem {
 	return &problem{status: 499, outcome: outcomeCanceled, text: "the client has gone"}
 }
 
-func (h *handler) refuse(w http.ResponseWriter, c *call, p *problem) {
+func (h *handler) refuse(w writer, c *call, p *problem) {
 	h.g.metrics.served(c, p.outcome)
-	resp := localResponse(p)
-	h.write(w, &answer{Response: resp})
+	h.write(w, localResponse(p))
+}
+
+// writer is where an answer goes.
+type writer interface {
+	// Begin writes the head; a length of -1 is not known.
+	Begin(status int, header http1.Header, length int64)
+	io.Writer
+	// Flush sends what was written, and gives the client time to take it.
+	Flush() error
+}
+
+// netWriter is a writer of net/http's.
+type netWriter struct{ http.ResponseWriter }
+
+func (w netWriter) Begin(status int, header http1.Header, length int64) {
+	to := w.Header()
+	// They are the exchange's to tell: net/http must not guess them.
+	to["Date"], to["Content-Type"] = nil, nil
+	for _, f := range header {
+		to.Add(f.Name, f.Value)
+	}
+	if length >= 0 && status != http.StatusNoContent {
+		to.Set("Content-Length", strconv.FormatInt(length, 10))
+	}
+	w.extend()
+	w.WriteHeader(status)
+}
+
+func (w netWriter) Flush() error {
+	w.extend()
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+func (w netWriter) extend() {
+	// It only fails for a ResponseWriter that has no deadlines.
+	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(writeTimeout))
 }
 
 // write passes an answer on, as it comes. One that breaks off breaks off for the
 // client as well, who must not take the beginning for the whole.
-func (h *handler) write(w http.ResponseWriter, a *answer) {
-	header := w.Header()
-	for name, values := range a.Header {
-		switch name {
-		case "Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
-			continue
-		}
-		header[name] = values
-	}
-	if _, ok := header["Date"]; !ok && a.outcome != "" {
-		header["Date"] = nil // The exchange's time is the exchange's to tell.
-	}
-	if _, ok := header["Content-Length"]; !ok && a.ContentLength > 0 {
-		header["Content-Length"] = []string{strconv.FormatInt(a.ContentLength, 10)}
-	}
-	w.WriteHeader(a.StatusCode)
+func (h *handler) write(w writer, r *http1.Response) {
+	w.Begin(r.Status, r.Header, r.Length)
 	buffer := h.buffers.Get().(*[32 << 10]byte)
 	defer h.buffers.Put(buffer)
-	control := http.NewResponseController(w)
-	stream, limited := a.ContentLength < 0, false
-	for parts := 0; ; parts++ {
-		n, err := a.Body.Read(buffer[:])
+	for {
+		n, err := r.Body.Read(buffer[:])
 		if n > 0 {
-			if limited = parts > 0 || stream; limited {
-				// It only fails for a ResponseWriter that has no deadlines.
-				_ = control.SetWriteDeadline(time.Now().Add(writeTimeout))
-			}
 			if _, err := w.Write(buffer[:n]); err != nil {
 				return // The client has gone.
 			}
-			if stream {
-				_ = control.Flush() // As above; Write tells if the client has gone.
-			}
 		}
 		if errors.Is(err, io.EOF) {
-			break
+			return
 		}
 		if err != nil {
 			h.g.metrics.brokenAnswers.Inc()
 			panic(http.ErrAbortHandler)
 		}
-	}
-	if limited {
-		_ = control.SetWriteDeadline(time.Time{}) // As above.
+		if err := w.Flush(); err != nil {
+			return // As above.
+		}
 	}
 }
 
@@ -185,14 +223,13 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	c, p := t.g.newCall(call{
 		method: r.Method, path: r.URL.EscapedPath(), query: r.URL.RawQuery,
-		header: r.Header, body: body, client: t.client,
+		header: http1.HeaderOf(r.Header), body: body, client: t.client,
 	}, t.priority)
 	if p == nil {
 		a, err := t.g.fetch(r.Context(), c)
 		if err == nil {
 			t.g.metrics.served(c, a.outcome)
-			a.Request = r
-			return a.Response, nil
+			return a.Response.HTTP(r), nil
 		}
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 			t.g.metrics.served(c, outcomeCanceled)
@@ -203,9 +240,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		c = &call{client: t.client, class: market}
 	}
 	t.g.metrics.served(c, p.outcome)
-	resp := localResponse(p)
-	resp.Request = r
-	return resp, nil
+	return localResponse(p).HTTP(r), nil
 }
 
 func readBody(r *http.Request, most int64) ([]byte, error) {

@@ -145,7 +145,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 func (r *refresher) get(ctx context.Context, path string, read func(a *answer, received time.Time) error) error {
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
-	c, p := r.g.newCall(call{method: http.MethodGet, path: path, header: http.Header{}, client: refreshClient}, account.String())
+	c, p := r.g.newCall(call{method: http.MethodGet, path: path, client: refreshClient}, account.String())
 	if p != nil {
 		return p
 	}
@@ -156,9 +156,9 @@ func (r *refresher) get(ctx context.Context, path string, read func(a *answer, r
 	}
 	defer a.Body.Close()
 	r.g.metrics.served(c, a.outcome)
-	if a.StatusCode != http.StatusOK {
+	if a.Status != http.StatusOK {
 		body, _ := io.ReadAll(io.LimitReader(a.Body, binance.MaxErrorBytes)) // It only explains the status.
-		return fmt.Errorf("GET %s: %w", path, binance.ReadError(a.StatusCode, body))
+		return fmt.Errorf("GET %s: %w", path, binance.ReadError(a.Status, body))
 	}
 	return read(a, received)
 }

@@ -5,11 +5,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
-	"strings"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/hedgewatch/hedgewatch/internal/http1"
 )
 
 const (
@@ -40,7 +41,7 @@ type flight struct {
 // stored is a whole answer.
 type stored struct {
 	status int
-	header http.Header
+	header http1.Header
 	body   []byte
 	at     time.Time
 }
@@ -49,27 +50,26 @@ func newSharing() *sharing {
 	return &sharing{flights: make(map[string]*flight), kept: make(map[string]*stored)}
 }
 
+// usedPrefix is how the headers begin that tell what was used.
+const usedPrefix = "X-Mbx-Used-Weight"
+
 func (s *stored) answer(outcome string, now time.Time) *answer {
 	a := s.own()
-	h := a.Header
-	for name := range h {
+	a.Header = slices.DeleteFunc(a.Header, func(f http1.Field) bool {
 		// What it says was used then means nothing now.
-		if strings.HasPrefix(name, "X-Mbx-Used-Weight") {
-			delete(h, name)
-		}
-	}
-	h[outcomeHeader] = []string{outcome}
-	h["Age"] = []string{fmt.Sprint(int(now.Sub(s.at) / time.Second))}
+		return http1.Is(f.Name, "Age") || len(f.Name) >= len(usedPrefix) && http1.Is(f.Name[:len(usedPrefix)], usedPrefix)
+	})
+	a.Header = append(a.Header,
+		http1.Field{Name: outcomeHeader, Value: outcome},
+		http1.Field{Name: "Age", Value: fmt.Sprint(int(now.Sub(s.at) / time.Second))})
 	a.outcome = outcome
 	return a
 }
 
 // own is the answer for whoever asked for it.
 func (s *stored) own() *answer {
-	return &answer{outcome: outcomeSent, Response: &http.Response{
-		Status: fmt.Sprintf("%d %s", s.status, http.StatusText(s.status)), StatusCode: s.status,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: maps.Clone(s.header), Body: io.NopCloser(bytes.NewReader(s.body)), ContentLength: int64(len(s.body)),
+	return &answer{outcome: outcomeSent, Response: &http1.Response{
+		Status: s.status, Header: slices.Clone(s.header), Length: int64(len(s.body)), Body: io.NopCloser(bytes.NewReader(s.body)),
 	}}
 }
 
@@ -131,7 +131,7 @@ func (g *Governor) lead(ctx context.Context, c *call, f *flight, key string, kee
 	}
 	followed := f.followers > 0
 	s.mu.Unlock()
-	if err != nil || !shareable(a.StatusCode) || !followed && keep == 0 {
+	if err != nil || !shareable(a.Status) || !followed && keep == 0 {
 		close(f.done)
 		if err != nil {
 			stop()
@@ -162,10 +162,10 @@ func (g *Governor) store(a *answer, f *flight, key string, keep time.Duration) (
 	body, err := io.ReadAll(io.LimitReader(a.Body, maxStoredBytes+1))
 	if err == nil && len(body) <= maxStoredBytes {
 		a.Body.Close()
-		result := &stored{status: a.StatusCode, header: a.Header, body: body, at: time.Now()}
+		result := &stored{status: a.Status, header: a.Header, body: body, at: time.Now()}
 		f.result = result
 		close(f.done)
-		if keep > 0 && a.StatusCode == http.StatusOK {
+		if keep > 0 && a.Status == http.StatusOK {
 			g.sharing.keep(key, result)
 		}
 		own := result.own()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hedgewatch/hedgewatch/internal/binance"
+	"github.com/hedgewatch/hedgewatch/internal/http1"
 )
 
 // isUpgrade is true for a request for a WebSocket.
@@ -24,21 +25,22 @@ func isUpgrade(r *http.Request) bool {
 func (h *handler) webSocket(w http.ResponseWriter, r *http.Request, client string) {
 	path, query := target(r)
 	m, ok := binance.MarketOfWebSocket(path)
-	c := &call{method: http.MethodGet, path: path, query: query, header: r.Header, client: client, market: m, class: account, endpoint: "websocket"}
+	header := passed(http1.HeaderOf(r.Header))
+	c := &call{method: http.MethodGet, path: path, query: query, header: header, client: client, market: m, class: account, endpoint: "websocket"}
 	g := h.g
 	if !ok {
-		h.refuse(w, c, &problem{status: http.StatusNotFound, outcome: outcomeInvalid, text: "no WebSocket API has this path; the governor serves /ws-api/v3, /ws-fapi/v1 and /ws-dapi/v1"})
+		h.refuse(netWriter{w}, c, &problem{status: http.StatusNotFound, outcome: outcomeInvalid, text: "no WebSocket API has this path; the governor serves /ws-api/v3, /ws-fapi/v1 and /ws-dapi/v1"})
 		return
 	}
 	s, resp, err := g.openSocket(r.Context(), c)
 	if err != nil {
-		h.refuse(w, c, g.problem(err))
+		h.refuse(netWriter{w}, c, g.problem(err))
 		return
 	}
 	if s == nil {
 		defer resp.Body.Close()
 		g.metrics.served(c, outcomeSent)
-		h.write(w, &answer{Response: resp, outcome: outcomeSent})
+		h.write(netWriter{w}, http1.ResponseOf(resp))
 		return
 	}
 	defer s.upstream.Close()
@@ -79,9 +81,11 @@ func (g *Governor) openSocket(ctx context.Context, c *call) (*socket, *http.Resp
 		return s, resp, nil
 	}
 	if resp.StatusCode >= 400 {
-		v := binance.Judge(resp.StatusCode, resp.Header, peek(resp), weights.clock.now(now))
-		g.metrics.answered(c.market, resp.StatusCode)
+		refused := http1.ResponseOf(resp)
+		v := binance.Judge(refused.Status, refused.Header, peek(refused), weights.clock.now(now))
+		g.metrics.answered(c.market, refused.Status)
 		g.refused(c, weights, connect.lane, v, now)
+		resp.Body = refused.Body
 	}
 	return nil, resp, nil
 }
@@ -245,16 +249,16 @@ func (s *socket) answered(text []byte) {
 	if !ok {
 		return
 	}
-	header := make(http.Header)
+	var header http1.Header
 	for _, l := range said.RateLimits {
 		limit := binance.Limit{Type: l.RateLimitType, Window: binance.Interval(l.Interval, l.IntervalNum)}
 		if name := limit.Header(); name != "" {
-			header.Set(name, strconv.FormatInt(l.Count, 10))
+			header = append(header, http1.Field{Name: name, Value: strconv.FormatInt(l.Count, 10)})
 		}
 	}
 	now := time.Now()
 	v := binance.Judge(said.Status, header, text[:min(len(text), binance.MaxErrorBytes)], s.gate.clock.now(now))
-	s.g.settle(p.call, p.lease, &http.Response{StatusCode: said.Status, Header: header}, v, now)
+	s.g.settle(p.call, p.lease, &http1.Response{Status: said.Status, Header: header}, v, now)
 }
 
 // abandon settles what will have no answer.

@@ -1,4 +1,4 @@
-package governor
+package http1
 
 import (
 	"bufio"
@@ -48,19 +48,28 @@ func scripted(t testing.TB, texts ...string) (base string, asked *atomic.Int64) 
 	return "http://" + l.Addr().String(), asked
 }
 
-func newTestDirect(t testing.TB) *direct {
-	d := newDirect(&net.Dialer{Timeout: dialTimeout})
-	t.Cleanup(d.CloseIdleConnections)
-	return d
+func newTestClient(t testing.TB) *Client {
+	c := NewClient(&net.Dialer{Timeout: 5 * time.Second})
+	t.Cleanup(c.Close)
+	return c
 }
 
-func outgoing(ctx context.Context, method, base, body string) *http.Request {
-	u, _ := url.Parse(base)
-	c := call{method: method, path: "/api/v3/order", body: []byte(body), header: http.Header{}}
-	return c.withHeader(u, c.header).WithContext(ctx)
+// send sends a request to the base of a URL.
+func send(ctx context.Context, c *Client, method, base, body string) (*Response, error) {
+	to, err := url.Parse(base)
+	if err != nil {
+		return nil, err
+	}
+	return c.Do(ctx, to, &Request{Method: method, Target: "/api/v3/order", Body: []byte(body)})
 }
 
-func TestDirectReadsAnswersAsTheyAreFramed(t *testing.T) {
+func readAll(r *Response) string {
+	text, _ := io.ReadAll(r.Body) // What was read is what matters.
+	r.Body.Close()
+	return string(text)
+}
+
+func TestClientReadsAnswersAsTheyAreFramed(t *testing.T) {
 	tests := []struct {
 		name, method, text, want string
 		status                   int
@@ -83,16 +92,16 @@ func TestDirectReadsAnswersAsTheyAreFramed(t *testing.T) {
 			if strings.HasPrefix(test.name, "to the end") {
 				base, _ = scripted(t, test.text)
 			}
-			d := newTestDirect(t)
-			resp, err := d.RoundTrip(outgoing(t.Context(), test.method, base, ""))
+			c := newTestClient(t)
+			resp, err := send(t.Context(), c, test.method, base, "")
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := readAll(resp); got != test.want || resp.StatusCode != test.status {
-				t.Errorf("got %d %q, want %d %q", resp.StatusCode, got, test.status, test.want)
+			if got := readAll(resp); got != test.want || resp.Status != test.status {
+				t.Errorf("got %d %q, want %d %q", resp.Status, got, test.status, test.want)
 			}
 			kept := 0
-			for _, all := range d.idle {
+			for _, all := range c.idle {
 				kept += len(all)
 			}
 			if (kept == 1) != test.keeps {
@@ -102,7 +111,7 @@ func TestDirectReadsAnswersAsTheyAreFramed(t *testing.T) {
 	}
 }
 
-func TestDirectRefusesWhatIsNoAnswer(t *testing.T) {
+func TestClientRefusesWhatIsNoAnswer(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"nothing", "", "unexpected EOF"},
 		{"half a head", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n", "unexpected EOF"},
@@ -114,7 +123,7 @@ func TestDirectRefusesWhatIsNoAnswer(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			base, _ := scripted(t, test.text)
-			_, err := newTestDirect(t).RoundTrip(outgoing(t.Context(), "POST", base, "a"))
+			_, err := send(t.Context(), newTestClient(t), "POST", base, "a")
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want an error with %q", err, test.want)
 			}
@@ -122,14 +131,14 @@ func TestDirectRefusesWhatIsNoAnswer(t *testing.T) {
 	}
 }
 
-// The exchange closes a connection after each answer without saying so.
+// The server closes a connection after each answer without saying so.
 func TestStaleConnectionsCostNoOrder(t *testing.T) {
 	const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 	for _, method := range []string{"GET", "POST"} {
 		base, asked := scripted(t, ok)
-		d := newTestDirect(t)
+		c := newTestClient(t)
 		for i := range 5 {
-			resp, err := d.RoundTrip(outgoing(t.Context(), method, base, ""))
+			resp, err := send(t.Context(), c, method, base, "")
 			if err != nil {
 				t.Fatalf("%s %d: %v", method, i, err)
 			}
@@ -137,12 +146,12 @@ func TestStaleConnectionsCostNoOrder(t *testing.T) {
 			time.Sleep(5 * time.Millisecond) // For its end to arrive.
 		}
 		if n := asked.Load(); n != 5 {
-			t.Errorf("%s: the exchange was asked %d times, want 5", method, n)
+			t.Errorf("%s: the server was asked %d times, want 5", method, n)
 		}
 	}
 }
 
-// The exchange takes the second request of a connection and says nothing.
+// The server takes the second request of a connection and says nothing.
 func TestOnlyReadingsAreRepeated(t *testing.T) {
 	const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 	for _, test := range []struct {
@@ -150,13 +159,13 @@ func TestOnlyReadingsAreRepeated(t *testing.T) {
 		repeat bool
 	}{{"GET", true}, {"POST", false}, {"DELETE", false}} {
 		base, asked := scripted(t, ok, "")
-		d := newTestDirect(t)
-		resp, err := d.RoundTrip(outgoing(t.Context(), test.method, base, ""))
+		c := newTestClient(t)
+		resp, err := send(t.Context(), c, test.method, base, "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		readAll(resp)
-		resp, err = d.RoundTrip(outgoing(t.Context(), test.method, base, ""))
+		resp, err = send(t.Context(), c, test.method, base, "")
 		if err == nil {
 			readAll(resp)
 		}
@@ -164,12 +173,12 @@ func TestOnlyReadingsAreRepeated(t *testing.T) {
 			t.Errorf("%s: got error %v, want that to be %v", test.method, err, !test.repeat)
 		}
 		if n, want := asked.Load(), map[bool]int64{false: 2, true: 3}[test.repeat]; n != want {
-			t.Errorf("%s: the exchange was asked %d times, want %d", test.method, n, want)
+			t.Errorf("%s: the server was asked %d times, want %d", test.method, n, want)
 		}
 	}
 }
 
-func TestDirectEndsWithItsContext(t *testing.T) {
+func TestClientEndsWithItsContext(t *testing.T) {
 	arrived := make(chan struct{}, 1)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -190,7 +199,7 @@ func TestDirectEndsWithItsContext(t *testing.T) {
 		_, _ = c.Read(make([]byte, 1)) // Until the other side closes.
 	}()
 	ctx, cancel := context.WithCancel(t.Context())
-	resp, err := newTestDirect(t).RoundTrip(outgoing(ctx, "GET", "http://"+l.Addr().String(), ""))
+	resp, err := send(ctx, newTestClient(t), "GET", "http://"+l.Addr().String(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,19 +214,51 @@ func TestDirectEndsWithItsContext(t *testing.T) {
 
 func TestNothingEndsALineOfTheHead(t *testing.T) {
 	base, asked := scripted(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-	d := newTestDirect(t)
-	for name, change := range map[string]func(*http.Request){
-		"query":  func(r *http.Request) { r.URL.RawQuery = "a HTTP/1.1\r\nX: y" },
-		"header": func(r *http.Request) { r.Header["X-A"] = []string{"a\r\nX-B: c"} },
-		"name":   func(r *http.Request) { r.Header["X: a\r\nX-B"] = []string{"a"} },
+	to, _ := url.Parse(base)
+	c := newTestClient(t)
+	for name, r := range map[string]Request{
+		"method": {Method: "GET / HTTP/1.1\r\nX:", Target: "/"},
+		"target": {Method: "GET", Target: "/?a HTTP/1.1\r\nX: y"},
+		"space":  {Method: "GET", Target: "/?a b"},
+		"header": {Method: "GET", Target: "/", Header: Header{{"X-A", "a\r\nX-B: c"}}},
+		"name":   {Method: "GET", Target: "/", Header: Header{{"X: a\r\nX-B", "a"}}},
 	} {
-		r := outgoing(t.Context(), "GET", base, "")
-		change(r)
-		if _, err := d.RoundTrip(r); !errors.Is(err, errHeader) {
-			t.Errorf("%s: got %v, want %v", name, err, errHeader)
+		if _, err := c.Do(t.Context(), to, &r); !errors.Is(err, ErrHead) {
+			t.Errorf("%s: got %v, want %v", name, err, ErrHead)
 		}
 	}
 	if n := asked.Load(); n != 0 {
-		t.Errorf("the exchange was asked %d times", n)
+		t.Errorf("the server was asked %d times", n)
+	}
+}
+
+// What was written stands as it came: order, spelling, and nothing of ours.
+func TestRequestsGoOutAsTheyAre(t *testing.T) {
+	tests := []struct {
+		name string
+		r    Request
+		want string
+	}{
+		{
+			"reading",
+			Request{Method: "GET", Target: "/api/v3/account?b=%2f&a=&&signature=AbC%2F=", Header: Header{{"x-mbx-APIKEY", "k"}, {"A", "1"}, {"accept", ""}, {"A", "2"}}},
+			"GET /api/v3/account?b=%2f&a=&&signature=AbC%2F= HTTP/1.1\r\nHost: h:1\r\nx-mbx-APIKEY: k\r\nA: 1\r\naccept: \r\nA: 2\r\n\r\n",
+		},
+		{"order", Request{Method: "POST", Target: "/o", Body: []byte("a=b")}, "POST /o HTTP/1.1\r\nHost: h:1\r\nContent-Length: 3\r\n\r\na=b"},
+		{"empty order", Request{Method: "POST", Target: "/o"}, "POST /o HTTP/1.1\r\nHost: h:1\r\nContent-Length: 0\r\n\r\n"},
+		{"cancel", Request{Method: "DELETE", Target: "/o"}, "DELETE /o HTTP/1.1\r\nHost: h:1\r\n\r\n"},
+		{
+			"of the connection",
+			Request{Method: "GET", Target: "/", Header: Header{{"Host", "other"}, {"connection", "close"}, {"Content-length", "7"}, {"Transfer-Encoding", "chunked"}, {"TE", "trailers"}, {"upgrade", "h2c"}}},
+			"GET / HTTP/1.1\r\nHost: h:1\r\n\r\n",
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := appendRequest(nil, "h:1", &test.r)
+			if err != nil || string(got) != test.want {
+				t.Errorf("got %q, %v\nwant %q", got, err, test.want)
+			}
+		})
 	}
 }
