@@ -53,7 +53,7 @@ func units(ctx context.Context, b *bench, n int) (*platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.config = fmt.Sprintf("services: {critical: [\"unit-*\"], systemd: {address: %q, units: [\"unit-*\"]}}\n", m.bus)
+	p.config = fmt.Sprintf("services: {critical: [\"unit-*\"], systemd: {address: %q, units: [\"unit-*.service\"]}}\n", m.bus)
 	p.end = func(ctx context.Context, i int) error { return m.kill(ctx, p.services[i]) }
 	p.close = m.close
 	return p, nil

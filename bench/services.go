@@ -17,16 +17,16 @@ import (
 func measureServices(ctx context.Context, b *bench) ([]result, error) {
 	var results []result
 	for _, p := range []struct {
-		what  string
-		start func(context.Context, *bench, int) (*platform, error)
+		name, what string
+		start      func(context.Context, *bench, int) (*platform, error)
 	}{
-		{"container of Docker killed → POST", containers(startDocker)},
-		{"container of Podman killed → POST", containers(startPodman)},
-		{"unit of systemd killed → POST", units},
-		{"only process of a group killed → POST", processGroups},
+		{"docker", "container of Docker killed → POST", containers(startDocker)},
+		{"podman", "container of Podman killed → POST", containers(startPodman)},
+		{"systemd", "unit of systemd killed → POST", units},
+		{"process", "only process of a group killed → POST", processGroups},
 	} {
 		r := result{what: p.what, unit: seconds(), most: 2, tail: true}
-		err := b.endServices(ctx, p.start, &r)
+		err := b.endServices(ctx, p.name, p.start, &r)
 		if errors.Is(err, errMissing) {
 			b.say("  without %q: %v", p.what, err)
 			err = nil
@@ -40,14 +40,15 @@ func measureServices(ctx context.Context, b *bench) ([]result, error) {
 	return append(results, pods...), err
 }
 
-// endServices ends what runs on a platform, one service after the other.
-func (b *bench) endServices(ctx context.Context, start func(context.Context, *bench, int) (*platform, error), r *result) (err error) {
+// endServices ends what runs on a platform, one service after the other. Its name
+// is that of hedgewatch's directory: in another's it would find incidents.
+func (b *bench) endServices(ctx context.Context, name string, start func(context.Context, *bench, int) (*platform, error), r *result) (err error) {
 	p, err := start(ctx, b, either(b, 5, 20))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	t, err := b.serviceTeam(ctx, p.services[0], p.config)
+	t, err := b.serviceTeam(ctx, name, p.config)
 	if err != nil {
 		return err
 	}
@@ -92,6 +93,7 @@ func (t *alertTeam) awaitRunning(ctx context.Context, n int) error {
 			return err
 		}
 		var seen struct {
+			Watchers json.RawMessage `json:"watchers"`
 			Services []struct {
 				State string `json:"state"`
 			} `json:"services"`
@@ -99,17 +101,15 @@ func (t *alertTeam) awaitRunning(ctx context.Context, n int) error {
 		if err := json.Unmarshal(text.Bytes(), &seen); err != nil {
 			return fmt.Errorf("services of %s: %w", t.name, err)
 		}
-		running := 0
+		states := map[string]int{}
 		for _, s := range seen.Services {
-			if s.State == "running" {
-				running++
-			}
+			states[s.State]++
 		}
-		if running >= n {
+		if states["running"] >= n {
 			return nil
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("%s knows of %d running services after %s, want %d", t.name, running, patience, n)
+			return fmt.Errorf("%s knows of services in states %v after %s, want %d running; watchers: %s", t.name, states, patience, n, seen.Watchers)
 		}
 		if err := pause(ctx, every, t.members...); err != nil {
 			return err
