@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -13,6 +14,26 @@ import (
 
 // The ways to end of ExecMainCode, from waitid(2).
 const cldExited = 1
+
+// steps are what systemd could not do before it executed a command, by the status
+// that it reports in the command's place; systemd.exec(5), "Process Exit Codes".
+var steps = map[int]string{
+	200: "CHDIR, the working directory cannot be entered",
+	203: "EXEC, the command cannot be executed: it is not there, or not executable",
+	208: "STDIN, standard input cannot be set up",
+	209: "STDOUT, standard output cannot be set up",
+	216: "GROUP, the group does not exist",
+	217: "USER, the user does not exist",
+	218: "CAPABILITIES, the capabilities cannot be dropped or given",
+	226: "NAMESPACE, a path or mount that the unit names cannot be set up",
+	228: "SECCOMP, the filter of system calls cannot be applied",
+	233: "RUNTIME_DIRECTORY, the directory cannot be made",
+	238: "STATE_DIRECTORY, the directory cannot be made",
+	239: "CACHE_DIRECTORY, the directory cannot be made",
+	240: "LOGS_DIRECTORY, the directory cannot be made",
+	241: "CONFIGURATION_DIRECTORY, the directory cannot be made",
+	243: "CREDENTIALS, a credential cannot be read",
+}
 
 // observe makes an observation of a unit's properties. It is false while the
 // unit is between two states and the next signal will say more.
@@ -56,6 +77,9 @@ func (w *Watcher) observe(path dbus.ObjectPath, key services.Key, u, s map[strin
 		e := &services.Exit{Reason: outcome, At: when, StartedAt: at(s, "ExecMainStartTimestamp"), Wanted: o.Condition == services.Stopped}
 		if get[int32](s, "ExecMainCode") == cldExited {
 			e.Code = int(get[int32](s, "ExecMainStatus"))
+			if step := steps[e.Code]; step != "" {
+				e.Message = fmt.Sprintf("status=%d: %s", e.Code, step)
+			}
 		} else {
 			e.Signal = int(get[int32](s, "ExecMainStatus"))
 		}

@@ -242,6 +242,9 @@ func TestRealSystemd(t *testing.T) {
 			<-raised
 		}
 	}
+	if d := status("missing.service").Diagnosis; d == nil || len(d.Evidence) == 0 || !strings.Contains(d.Evidence[0], "203: EXEC") {
+		t.Errorf("got %+v, want what systemd could not do", d)
+	}
 	if st := status("steady.service"); st.CPUThrottled != nil || st.State != services.StateRunning || st.Failing {
 		t.Errorf("got %+v, want it running", st)
 	}
