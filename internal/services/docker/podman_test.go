@@ -93,8 +93,10 @@ network_backend = "cni"
 
 func TestRealPodman(t *testing.T) {
 	d := startPodman(t)
+	d.run("early", "run", `"RestartPolicy":{"Name":"always"}`)
 	b := watch(t, d.address())
 	b.sees()
+	b.eventually("what ran before is seen", func() bool { return b.status("early").State == services.StateRunning })
 
 	d.run("feed", "refused", `"RestartPolicy":{"Name":"on-failure","MaximumRetryCount":4}`)
 	in := b.until("service/docker//feed/", func(services.Incident) bool { return b.status("feed").State == services.StateGaveUp })
