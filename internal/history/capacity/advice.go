@@ -136,7 +136,7 @@ func (f facts) leaks() bool { return f.leak != nil && f.resource == memory && f.
 // risks are why the next peak may not fit, in sentences.
 func (f facts) risks(i *Item) (risks []string) {
 	say := func(format string, args ...any) { risks = append(risks, fmt.Sprintf(format, args...)) }
-	if f.kills != nil && *f.kills >= 0.5 {
+	if f.wasKilled() {
 		what := "It was killed"
 		if f.kind == Host {
 			what = "The kernel killed processes"
@@ -163,6 +163,15 @@ func (f facts) risks(i *Item) (risks []string) {
 		say("For 1 %% of the time it used more than the %s that are reserved for it, and lives on what others leave.", Text(*f.request, f.unit))
 	}
 	return risks
+}
+
+// wasKilled tells whether it lacked memory. A machine counts also what the kernel
+// killed at a limit of its own; with half of its memory free that is not its lack.
+func (f facts) wasKilled() bool {
+	if f.kills == nil || *f.kills < 0.5 {
+		return false
+	}
+	return f.kind != Host || f.limit == nil || f.peak > *f.limit/2
 }
 
 func times(n float64) string {
@@ -220,7 +229,7 @@ func (f facts) hidden() bool {
 	if f.limit == nil || (f.resource != cpu && f.resource != memory) || f.kind == Host {
 		return false
 	}
-	return f.kills != nil && *f.kills >= 0.5 || f.throttled != nil && *f.throttled >= heldBack || f.peak >= atLimit**f.limit
+	return f.wasKilled() || f.throttled != nil && *f.throttled >= heldBack || f.peak >= atLimit**f.limit
 }
 
 // isOver tells whether something can be taken away, and how much.

@@ -345,6 +345,20 @@ func TestNothingIsTakenAwayBeforeAWholeWeek(t *testing.T) {
 	}
 }
 
+// TestKillsAtALimitOfTheirOwnAreNotTheMachinesLack: containers that are killed
+// at their limits count on a machine that has memory enough.
+func TestKillsAtALimitOfTheirOwnAreNotTheMachinesLack(t *testing.T) {
+	for used, want := range map[float64]capacity.Verdict{8: capacity.Fits, 20: capacity.Risk} {
+		w := newWorld(t, 2*day)
+		w.constant(`node_memory_MemTotal_bytes{job="n",instance="a"}`, 32*gib)
+		w.constant(`node_memory_MemAvailable_bytes{job="n",instance="a"}`, (32-used)*gib)
+		w.gauge(`node_vmstat_oom_kill{job="n",instance="a"}`, func(at time.Duration) float64 { return math.Floor(at.Hours() / 10) })
+		if got := item(t, w.report(capacity.Request{}), "host a memory"); got.Verdict != want {
+			t.Errorf("%v of 32 GiB: got %s, want %s: %s", used, got.Verdict, want, got.Reason)
+		}
+	}
+}
+
 // TestLeaks tells memory that only grows from memory that does not.
 func TestLeaks(t *testing.T) {
 	noise := rand.New(rand.NewPCG(1, 2))
