@@ -17,6 +17,9 @@ type Kline struct {
 	Trades      int64
 	TakerBase   Decimal
 	TakerQuote  Decimal
+	// FirstID and LastID are the trades in the bar, -1 where there are none, or the
+	// source does not say.
+	FirstID, LastID int64
 	// CreatedAt is when the row was stored, 0 where the source does not say.
 	CreatedAt int64
 	Has       Columns
@@ -34,6 +37,7 @@ const (
 	HasTrades
 	HasTakerBase
 	HasTakerQuote
+	HasTradeIDs
 )
 
 // AllColumns is what Binance's own rows have.

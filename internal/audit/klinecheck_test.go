@@ -148,6 +148,55 @@ func TestFlawsAreNamed(t *testing.T) {
 	}
 }
 
+// Ids of trades say how many there are, and go on from bar to bar: on spot without a
+// hole, on futures with some.
+func TestTradeIDsOfBarsAreChecked(t *testing.T) {
+	ids := func(list []Kline, from ...int64) []Kline {
+		for i := range list {
+			list[i].Has |= HasTradeIDs
+			list[i].FirstID, list[i].LastID = from[i], from[i]+list[i].Trades-1
+			if from[i] < 0 {
+				list[i].LastID = -1
+			}
+		}
+		return list
+	}
+	wider := ids(bars(t, "0-1"), 1, 4)
+	wider[1].LastID++
+	for _, tt := range []struct {
+		name, market string
+		rows         []Kline
+		want         []string
+	}{
+		{"sound", "spot", ids(bars(t, "0-2"), 1, 4, 7), nil},
+		{"unknown in between", "spot", ids(bars(t, "0-2"), 1, -1, 7), nil},
+		{"idle in between", "spot", ids(bars(t, "0 1i 2"), 1, -1, 4), nil},
+		{"a bar is missing", "spot", ids(bars(t, "0 2"), 1, 7), []string{"missing []"}},
+		{"trades are left out", "spot", ids(bars(t, "0-1"), 1, 6), []string{"mismatch [first_id]"}},
+		{"trades are left out of futures", "usdm", ids(bars(t, "0-1"), 1, 6), nil},
+		{"twice", "usdm", ids(bars(t, "0-1"), 1, 3), []string{"mismatch [first_id]"}},
+		{"fewer than ids", "spot", wider, []string{"mismatch [trades first_id last_id]"}},
+		{"fewer than ids of futures", "usdm", wider, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := NewKlineCheck(Series{Dataset: Klines, Market: tt.market, Symbol: "BTCUSDT", Interval: "1m"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range tt.rows {
+				c.Add(&tt.rows[i], false)
+			}
+			var got []string
+			for _, f := range Attribute([]Result{c.Result(time.Time{}, time.Time{})}) {
+				got = append(got, fmt.Sprintf("%s %v", f.Kind, f.Fields))
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("findings differ (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestFindingsAreBounded(t *testing.T) {
 	c, err := NewKlineCheck(Series{Dataset: "klines", Symbol: "BTC", Interval: "1m"})
 	if err != nil {

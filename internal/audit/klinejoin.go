@@ -43,7 +43,7 @@ func (c *KlineCheck) Join(next *KlineCheck) bool {
 	}
 	c.rows += next.rows
 	c.suppressed += next.suppressed
-	c.last, c.prev, c.idleFrom = next.last, next.prev, next.idleFrom
+	c.last, c.prev, c.idleFrom, c.lastID = next.last, next.prev, next.idleFrom, next.lastID
 	return true
 }
 

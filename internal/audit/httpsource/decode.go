@@ -26,7 +26,7 @@ func shapeOf(dataset string) (shape, bool) {
 	case audit.Klines:
 		return shape{
 			keys: []string{"symbol", "interval"}, required: []string{"open_time", "open", "high", "low", "close", "volume"},
-			optional: []string{"close_time", "quote_volume", "trades", "taker_base", "taker_quote", "created_at"}, time: "open_time",
+			optional: []string{"close_time", "quote_volume", "trades", "taker_base", "taker_quote", "first_id", "last_id", "created_at"}, time: "open_time",
 		}, true
 	case audit.Trades:
 		return shape{
@@ -201,8 +201,22 @@ func setKline(k *audit.Kline, name string, raw json.RawMessage) (unit audit.Unit
 		if k.Trades, known, err = integer(raw, false); known {
 			k.Has |= audit.HasTrades
 		}
+	case "first_id":
+		k.FirstID, err = id(k, raw)
+	case "last_id":
+		k.LastID, err = id(k, raw)
 	}
 	return unit, err
+}
+
+// id is that of a trade in a bar, -1 if it is not known.
+func id(k *audit.Kline, raw json.RawMessage) (int64, error) {
+	k.Has |= audit.HasTradeIDs
+	n, known, err := integer(raw, false)
+	if !known {
+		n = -1
+	}
+	return n, err
 }
 
 func setEntry(e *audit.Entry, amounts []string, name string, raw json.RawMessage, required bool) (err error) {

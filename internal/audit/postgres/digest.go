@@ -164,6 +164,9 @@ func (t *Table) soundSQL(q audit.Stretch) (sql string, ok bool) {
 	if t.origin.Dataset != audit.Klines {
 		return "", false
 	}
+	if _, ok := t.columns["first_id"]; ok {
+		return "", false // Each bar's follow those of the one before.
+	}
 	floats := 0
 	var terms, decimals []string
 	for _, field := range decimalFields {

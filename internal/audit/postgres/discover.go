@@ -72,6 +72,7 @@ func propose(table string, columns []string) (best Mapping, lacks []string, foun
 					m.Columns[field] = c
 				}
 			}
+			whole(m.Columns)
 			return m, nil, true
 		}
 	}
@@ -87,6 +88,7 @@ func propose(table string, columns []string) (best Mapping, lacks []string, foun
 				without = append(without, field)
 			}
 		}
+		whole(m.Columns)
 		distinct := slices.Contains(shape.required, fieldID) && m.Columns[fieldID] == ""
 		// A key that is missing can be given by hand; a value cannot.
 		missing := slices.DeleteFunc(slices.Clone(without), func(f string) bool { return slices.Contains(shape.keys, f) })
@@ -98,6 +100,14 @@ func propose(table string, columns []string) (best Mapping, lacks []string, foun
 		}
 	}
 	return best, lacks, most > 0
+}
+
+// whole leaves out one of first and last id if the other is not there.
+func whole(columns map[string]string) {
+	if columns["first_id"] == "" || columns["last_id"] == "" {
+		delete(columns, "first_id")
+		delete(columns, "last_id")
+	}
 }
 
 func covers(m Mapping, columns []string) bool {

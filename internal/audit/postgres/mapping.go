@@ -51,7 +51,7 @@ func shapeOf(dataset string) (shape, bool) {
 		return shape{
 			keys:     []string{fieldSymbol, fieldInterval},
 			required: []string{"open_time", "open", "high", "low", "close", "volume"},
-			optional: []string{"close_time", "quote_volume", "trades", "taker_base", "taker_quote", fieldCreated},
+			optional: []string{"close_time", "quote_volume", "trades", "taker_base", "taker_quote", "first_id", "last_id", fieldCreated},
 			time:     "open_time",
 		}, true
 	case audit.Trades:
@@ -131,6 +131,9 @@ func (m Mapping) resolve() (Mapping, shape, error) {
 		if m.Columns[field] == "" {
 			errs = append(errs, fmt.Errorf("%s: columns.%s: no column is named; `hedgewatch audit --discover` proposes a mapping", m.Table, field))
 		}
+	}
+	if (m.Columns["first_id"] == "") != (m.Columns["last_id"] == "") {
+		errs = append(errs, fmt.Errorf("%s: columns: one of first_id and last_id is named; give both or none", m.Table))
 	}
 	for _, field := range s.keys {
 		if m.Columns[field] == "" && constant[field] == "" {

@@ -230,6 +230,18 @@ func (t *Table) klineSetters() ([]setter[audit.Kline], error) {
 				k.Trades, err = decodeInt(oid, raw)
 				return err
 			}
+		case field == "first_id" || field == "last_id":
+			at := func(k *audit.Kline) *int64 { return &k.FirstID }
+			if field == "last_id" {
+				at = func(k *audit.Kline) *int64 { return &k.LastID }
+			}
+			set = func(k *audit.Kline, raw []byte) (err error) {
+				k.Has |= audit.HasTradeIDs
+				if *at(k) = -1; raw != nil {
+					*at(k), err = decodeInt(oid, raw)
+				}
+				return err
+			}
 		default:
 			at := map[string]func(k *audit.Kline) *int64{
 				"open_time":  func(k *audit.Kline) *int64 { return &k.OpenTime },

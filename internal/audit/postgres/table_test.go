@@ -62,6 +62,43 @@ func TestKlinesOfEachType(t *testing.T) {
 }
 
 // Rows that share a time must neither be lost nor read again between pages.
+// The ids of the trades in bars are found by discovery; NULL is not known, one of the
+// two columns by itself says nothing.
+func TestTradeIDsOfBarsAreRead(t *testing.T) {
+	dsn, conn := database(t)
+	exec1(t, conn, `CREATE TABLE bars (symbol text, interval text, open_time bigint, open numeric, high numeric, low numeric, close numeric, volume numeric,
+			trades int, first_trade_id bigint, last_trade_id bigint);
+		INSERT INTO bars SELECT 'BTCUSDT', '1m', 1793491200000 + i * 60000::bigint, 10, 12, 9, 11, 1, 5, i * 5, i * 5 + 4 FROM generate_series(1, 100) i;
+		UPDATE bars SET last_trade_id = NULL WHERE open_time = 1793491200000 + 10 * 60000;
+		UPDATE bars SET first_trade_id = first_trade_id + 1, trades = 4 WHERE open_time = 1793491200000 + 20 * 60000;
+		UPDATE bars SET trades = 6 WHERE open_time = 1793491200000 + 30 * 60000;
+		CREATE TABLE half (LIKE bars); ALTER TABLE half DROP COLUMN first_trade_id;
+		INSERT INTO half SELECT symbol, interval, open_time, open, high, low, close, volume, 5, last_trade_id FROM bars`)
+	proposals, err := open(t, dsn).Discover(context.Background())
+	if err != nil || len(proposals) != 2 {
+		t.Fatalf("got %v, %v", proposals, err)
+	}
+	for i, want := range [][]string{{"10:20-10:21 [first_id]", "10:30-10:31 [trades first_id last_id]"}, nil} {
+		table, err := open(t, dsn).Table(context.Background(), proposals[i].Mapping, audit.Series{Source: "platform", Market: "spot"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, err := audit.Once(context.Background(), table, audit.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, f := range report.Findings {
+			begin := time.UnixMilli(1793491200000 - 10*3_600_000)
+			at := func(t time.Time) string { return time.Time{}.Add(t.Sub(begin)).Format("15:04") }
+			got = append(got, fmt.Sprintf("%s-%s %v", at(f.From), at(f.To), f.Fields))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("table %s: findings differ (-want +got):\n%s", proposals[i].Mapping.Table, diff)
+		}
+	}
+}
+
 func TestPagesMeetWithoutLossOrRepetition(t *testing.T) {
 	dsn, conn := database(t)
 	exec1(t, conn, fmt.Sprintf(klinesSQL, "timestamptz", "numeric", "at", 2*pageRows+5))
