@@ -155,6 +155,11 @@ func (w *watch) confirmIDs(ctx context.Context, f Finding) ([]Finding, error) {
 		if err != nil {
 			return nil, err
 		}
+		// Rows behind the hole are stored, so the exchange has had some: an answer that
+		// ends before its end proves nothing.
+		if n := len(entries); n == 0 || int64(n) < page.last-page.first+1 && entries[n-1].ID < page.last {
+			return nil, fmt.Errorf("it shows %d of the ids from %d on, and none behind them", n, page.first)
+		}
 		if i == 1 && page.first > pages[0].last+1 {
 			had = append(had, idRun{pages[0].last + 1, page.first - 1}) // Was not asked for.
 		}

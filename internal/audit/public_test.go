@@ -34,6 +34,7 @@ type crawler struct {
 	mu sync.Mutex
 	// lost are ids that are not stored, skipped those that the exchange leaves out.
 	lost, skipped map[int64]bool
+	empty         bool      // The exchange shows no trades.
 	stopped       time.Time // Nothing is stored that happened later.
 	asked         []string
 	rows          []Entry // As far as the exchange was read.
@@ -65,6 +66,11 @@ func (c *crawler) RoundTrip(r *http.Request) (*http.Response, error) {
 	defer c.mu.Unlock()
 	c.asked = append(c.asked, r.URL.Path+" "+r.URL.Query().Get("fromId"))
 	var rows []map[string]any
+	if c.empty && r.URL.Path == publicPath(c.series) {
+		answer = httptest.NewRecorder()
+		_, err := answer.WriteString("[]")
+		return answer.Result(), err
+	}
 	if answer.Code != http.StatusOK || json.Unmarshal(answer.Body.Bytes(), &rows) != nil || len(c.skipped) == 0 {
 		return answer.Result(), nil
 	}
@@ -246,6 +252,23 @@ func TestHolesOfIDsAreAskedForByID(t *testing.T) {
 		})
 		time.Sleep(time.Hour)
 		wantGaps(t, a, lost, all[1])
+	})
+}
+
+// An exchange that answers with nothing has not said that it lacks the ids.
+func TestEmptyAnswerProvesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrawler(t, AggTrades, "ETHBTC")
+		lost := c.id(8 * time.Minute)
+		c.lost[lost], c.empty = true, true
+		a, stop := c.audit()
+		defer stop()
+		defer c.exchange.Close()
+		time.Sleep(30 * time.Second)
+		wantGaps(t, a, lost, "+0 to +0: 1 missing platform, asked false")
+		c.change(func() { c.empty = false })
+		time.Sleep(time.Minute)
+		wantGaps(t, a, lost, "+0 to +0: 1 missing platform, asked true")
 	})
 }
 
