@@ -119,4 +119,16 @@ describe('steps', () => {
       'rate(x[1m]) 15s 15000 3600s',
     );
   });
+
+  test('fills what a link takes along', () => {
+    const { variables, extra } = scope;
+    const chosen: Scope = {
+      variables: new Map([...variables].filter(([name]) => name === 'many')),
+      extra,
+      range: { from: 1000, to: 2000 },
+    };
+    expect(interpolate('/d/x?${__url_time_range}&${__all_variables}', chosen)).toBe(
+      '/d/x?from=1000&to=2000&var-many=a&var-many=b.c',
+    );
+  });
 });

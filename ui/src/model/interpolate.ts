@@ -79,6 +79,10 @@ function lookup(name: string, asked: string | undefined, scope: Scope): Found | 
   if ((name === '__from' || name === '__to') && scope.range) {
     return formatTime(name === '__from' ? scope.range.from : scope.range.to, asked);
   }
+  // For links: what an address needs so that another dashboard shows the same.
+  if (name === '__url_time_range' && scope.range)
+    return `from=${Math.round(scope.range.from)}&to=${Math.round(scope.range.to)}`;
+  if (name === '__all_variables') return new URLSearchParams(chosenOf(scope)).toString();
   const resolved = scope.variables.get(name);
   if (!resolved) return undefined;
   const { variable, options, current } = resolved;
@@ -97,6 +101,12 @@ function lookup(name: string, asked: string | undefined, scope: Scope): Found | 
   const raw = variable.type === 'textbox' || variable.type === 'constant';
   return { values, texts: textsOf(current), multi, raw };
 }
+
+/** What is chosen, as an address has it: var-job=node for each value. */
+const chosenOf = ({ variables }: Scope): string[][] =>
+  [...variables.values()].flatMap(({ variable, current }) =>
+    valuesOf(current).map((value) => [`var-${variable.name}`, value]),
+  );
 
 function autoInterval(v: Variable, scope: Scope): string {
   const length = scope.range ? scope.range.to - scope.range.from : 3_600_000;

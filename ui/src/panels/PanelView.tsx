@@ -14,7 +14,7 @@ import { safeHref } from '../components/href';
 import { EmptyState, ErrorState, LoadingState } from '../components/states';
 import type { Panel } from '../model/dashboard';
 import type { Frame } from '../model/frame';
-import { interpolate, textFormat, type Scope } from '../model/interpolate';
+import { interpolate, textFormat, urlFormat, type Scope } from '../model/interpolate';
 import { formatClock, type RawRange, type TimeZone } from '../model/time';
 import { panelKind } from '.';
 import styles from './PanelView.module.css';
@@ -65,6 +65,7 @@ export const PanelView = memo(function PanelView({ panel, setting, menu, onData 
   const title = interpolate(panel.title, scope, textFormat);
   const tools: PanelTools = { frames: state.frames, title: title || 'panel', element: () => root.current };
   const shownRange = useMemo(() => state.data?.range ?? range, [state.data, range]);
+  const linkScope = useMemo(() => ({ ...scope, range: shownRange }), [scope, shownRange]);
   const Component = kind.component;
   const empty = !kind.needsNoData && state.frames.length === 0;
   const foreign = panel.targets.length > 0 && panel.targets.every((t) => t.foreign);
@@ -88,7 +89,7 @@ export const PanelView = memo(function PanelView({ panel, setting, menu, onData 
           <a
             key={link.url}
             className={styles.hint}
-            href={safeHref(interpolate(link.url, scope, textFormat))}
+            href={safeHref(interpolate(link.url, linkScope, urlFormat))}
             target={link.newTab ? '_blank' : undefined}
             rel="noreferrer"
             title={link.title}
@@ -136,7 +137,7 @@ export const PanelView = memo(function PanelView({ panel, setting, menu, onData 
                 range={shownRange}
                 zone={zone}
                 theme={theme}
-                scope={scope}
+                scope={linkScope}
                 marks={setting.marks}
                 syncKey={setting.syncKey}
                 onZoom={setting.onZoom}

@@ -27,12 +27,14 @@ import {
   titleOf,
   type Dashboard,
 } from '../../model/dashboard';
+import { dashboardLinksOf } from '../../model/dashboardLinks';
 import { addPanel, placePanels, toggleRow, updatePanel } from '../../model/edit';
 import { layout, type Placed } from '../../model/layout';
 import type { JsonObject } from '../../model/json';
 import { zoomOut } from '../../model/time';
 import type { PanelSetting } from '../../panels/PanelView';
 import { DashboardDialogs, type Dialog } from './Dialogs';
+import { DashboardLinks } from './DashboardLinks';
 import { useDraft } from './draft';
 import styles from './DashboardView.module.css';
 import { Grid } from './Grid';
@@ -96,6 +98,7 @@ export function DashboardView({ original, meta }: Props) {
     [scope, range, zone, scrapeIntervalMs, marks, dashboard.graphTooltip, setRange, widen],
   );
 
+  const links = useMemo(() => dashboardLinksOf(dashboard), [dashboard.links]);
   const kiosk = params.has('kiosk');
   useEffect(() => {
     document.documentElement.toggleAttribute('data-kiosk', kiosk);
@@ -268,7 +271,16 @@ export function DashboardView({ original, meta }: Props) {
           </Menu>
         </PageHeader>
       )}
-      <VariableBar variables={variables.list} onChoose={variables.choose} />
+      <VariableBar variables={variables.list} onChoose={variables.choose}>
+        {links.length > 0 && (
+          <DashboardLinks
+            links={links}
+            taken={{ range: range.raw, variables: variables.list }}
+            scope={scope}
+            uid={meta?.uid}
+          />
+        )}
+      </VariableBar>
       {variables.ready ? (
         <Panels
           dashboard={dashboard}

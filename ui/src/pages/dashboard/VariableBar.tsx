@@ -1,5 +1,5 @@
 import { MultiSelect, Select, TextInput } from '@mantine/core';
-import { useState } from 'react';
+import { useState, type ReactNode } from 'react';
 import type { ResolvedVariable } from '../../model/interpolate';
 import { allValueMarker, valuesOf } from '../../model/variables';
 import styles from './VariableBar.module.css';
@@ -7,16 +7,18 @@ import styles from './VariableBar.module.css';
 interface Props {
   variables: ResolvedVariable[];
   onChoose: (name: string, values: string[]) => void;
+  /** Links of the dashboard, at the other end. */
+  children?: ReactNode;
 }
 
 const maxShown = 200;
 
 /** What can be chosen, above the panels. */
-export function VariableBar({ variables, onChoose }: Props) {
+export function VariableBar({ variables, onChoose, children }: Props) {
   const shown = variables.filter(
     ({ variable: v }) => v.hide !== 2 && !['constant', 'datasource', 'adhoc', 'unknown'].includes(v.type),
   );
-  if (shown.length === 0) return null;
+  if (shown.length === 0 && !children) return null;
   return (
     <div className={styles.bar} role="group" aria-label="Variables">
       {shown.map((v) => (
@@ -26,6 +28,7 @@ export function VariableBar({ variables, onChoose }: Props) {
           onChoose={(values) => onChoose(v.variable.name, values)}
         />
       ))}
+      {children && <div className={styles.links}>{children}</div>}
     </div>
   );
 }
