@@ -80,3 +80,68 @@ test('transformations have forms, and those that are not known are kept', async 
   ]);
   expect(problems).toEqual([]);
 });
+
+test('what is calculated, filtered and grouped is set in forms', async () => {
+  const { page, problems } = await openPage(browser, server, { height: 1500, theme: 'light' });
+  await page.goto('/dashboards/forms?editPanel=1');
+  await page.getByRole('tab', { name: /Transformations/ }).click({ timeout: 30_000 });
+  const add = async (id: string) => {
+    await page.getByPlaceholder('Add a transformation').click();
+    await page.getByRole('option', { name: id, exact: true }).click();
+    return page.locator(`[data-form="${id}"]`);
+  };
+  const organize = page.locator('[data-form="organize"]');
+  await organize.getByLabel('Rename').fill('"a, b" = c, instance = "Where, now"');
+  await organize.getByLabel('Hide').click();
+  await page.getByRole('columnheader', { name: 'Where, now' }).waitFor();
+
+  const calculate = await add('calculateField');
+  await calculate.getByLabel('Of', { exact: true }).click();
+  await page.getByRole('option', { name: 'two columns or numbers' }).click();
+  await calculate.getByLabel('Left').fill('Value');
+  await calculate.getByLabel('Right').fill('41');
+  await calculate.getByLabel('Name').fill('Answer');
+  await page.getByRole('columnheader', { name: 'Answer' }).waitFor();
+  await page.getByRole('cell', { name: '42', exact: true }).first().waitFor();
+
+  const filter = await add('filterByValue');
+  await filter.getByRole('button', { name: 'Add a condition' }).click();
+  await filter.getByLabel('Column').fill('Answer');
+  await filter.getByLabel('value').fill('50');
+  await page.getByRole('cell', { name: '42', exact: true }).first().waitFor({ state: 'detached' });
+  await filter.getByLabel('value').fill('40');
+  await page.getByRole('cell', { name: '42', exact: true }).first().waitFor();
+
+  const group = await add('groupBy');
+  await group.getByLabel('Group by').fill('job');
+  await group.getByLabel('Calculate column').fill('Answer');
+  await group.getByLabel('Calculate column').press('Enter');
+  await page.getByRole('columnheader', { name: /Answer \(/ }).waitFor();
+  await picture(page, 'transformations-more');
+  expect(await seriousFindings(page)).toEqual([]);
+
+  await page.getByRole('button', { name: 'Back to the dashboard' }).click();
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
+  await page.getByText('version 3').waitFor();
+  const stored = (await (await fetch(`${server.url}/api/hw/v1/dashboards/forms/export`)).json()) as {
+    panels: { transformations: { id: string; options: Record<string, unknown> }[] }[];
+  };
+  const optionsOf = (id: string) => stored.panels[0]?.transformations.find((t) => t.id === id)?.options;
+  expect(optionsOf('organize')?.renameByName).toEqual({ 'a, b': 'c', instance: 'Where, now' });
+  expect(optionsOf('calculateField')).toEqual({
+    mode: 'binary',
+    binary: { left: 'Value', right: '41' },
+    alias: 'Answer',
+  });
+  expect(optionsOf('filterByValue')).toEqual({
+    filters: [{ fieldName: 'Answer', config: { id: 'greater', options: { value: 40 } } }],
+  });
+  expect(optionsOf('groupBy')).toEqual({
+    fields: {
+      job: { operation: 'groupby', aggregations: [] },
+      Answer: { operation: 'aggregate', aggregations: ['lastNotNull'] },
+    },
+  });
+  expect(problems).toEqual([]);
+});

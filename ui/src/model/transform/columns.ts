@@ -209,23 +209,24 @@ export function calculateField(frames: Frame[], options: JsonObject): Frame[] {
 function binary(frame: Frame, options: JsonObject): { name: string; values: Value[] } | undefined {
   const operator = asString(options.operator, '+');
   const run = operators[operator];
-  const side = (raw: unknown): ((row: number) => Value) | undefined => {
-    const text =
-      typeof raw === 'string'
-        ? raw
-        : asString(asObject(asObject(raw).matcher).options, '') || asString(asObject(raw).fixed, '');
+  const textOf = (raw: unknown): string =>
+    typeof raw === 'string'
+      ? raw
+      : asString(asObject(asObject(raw).matcher).options, '') || asString(asObject(raw).fixed, '');
+  const side = (text: string): ((row: number) => Value) | undefined => {
     const field = frame.fields.find((f) => displayName(f, frame) === text || f.name === text);
     if (field) return (row) => field.values[row] ?? null;
     const constant = asNumber(text, undefined);
     return constant === undefined ? undefined : () => constant;
   };
-  const [left, right] = [side(options.left), side(options.right)];
+  const [leftText, rightText] = [textOf(options.left), textOf(options.right)];
+  const [left, right] = [side(leftText), side(rightText)];
   if (!run || !left || !right) return undefined;
   const values = Array.from({ length: frame.length }, (_, i): Value => {
     const [a, b] = [left(i), right(i)];
     return typeof a === 'number' && typeof b === 'number' ? run(a, b) : null;
   });
-  return { name: `${String(options.left)} ${operator} ${String(options.right)}`, values };
+  return { name: `${leftText} ${operator} ${rightText}`, values };
 }
 
 function reduceRow(frame: Frame, options: JsonObject): { name: string; values: Value[] } {

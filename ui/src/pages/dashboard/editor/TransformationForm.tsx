@@ -1,18 +1,15 @@
 import { TextInput } from '@mantine/core';
-import { useEffect, useState } from 'react';
-import { asArray, asObject, asObjects, asString, getPath, type Path } from '../../../model/json';
+import { asObject, asObjects, asString, getPath } from '../../../model/json';
 import { ChoiceField, NumberField, SwitchField, TextField } from './fields';
+import { Calculate } from './CalculateForm';
+import { FilterByValue } from './FilterForm';
+import { GroupBy } from './GroupForm';
+import { CommaField, LeftField, ListField, type FormProps } from './listFields';
+import { readList, writeList } from './lists';
 import { Calcs } from './OptionForms';
-import type { Edit } from './PanelEditor';
 import styles from './PanelEditor.module.css';
 
-interface FormProps {
-  edit: Edit;
-  /** Of the options. */
-  path: Path;
-}
-
-/** The forms of transformations, by the names that dashboards use; others have their JSON only. */
+/** The forms of transformations, by the names that dashboards use; the others have no options, or their JSON only. */
 const forms: Record<string, (props: FormProps) => React.ReactNode> = {
   reduce: ({ edit, path }) => (
     <>
@@ -67,6 +64,9 @@ const forms: Record<string, (props: FormProps) => React.ReactNode> = {
   limit: ({ edit, path }) => <NumberField edit={edit} path={[...path, 'limitField']} label="Rows" min={0} />,
   sortBy: Sort,
   organize: Organize,
+  calculateField: Calculate,
+  filterByValue: FilterByValue,
+  groupBy: GroupBy,
 };
 
 /** Undefined for those that have no form. */
@@ -143,66 +143,17 @@ function Organize({ edit, path }: FormProps) {
           })
         }
       />
-      <CommaField
+      <LeftField
         label="Rename"
         placeholder="old = new, old = new"
-        items={Object.entries(renamed).map(([from, to]) => `${from} = ${String(to)}`)}
-        onChange={(pairs) =>
+        value={writeList(Object.entries(renamed).map(([from, to]) => [from, String(to)]))}
+        onChange={(text) =>
           edit.set(
             [...path, 'renameByName'],
-            Object.fromEntries(
-              pairs.flatMap((pair) => {
-                const [from = '', to] = pair.split(/ *= */, 2);
-                return to === undefined ? [] : [[from, to]];
-              }),
-            ),
+            Object.fromEntries(readList(text, '=').filter((pair) => pair.length === 2)),
           )
         }
       />
     </>
-  );
-}
-
-function ListField({ edit, path, ...rest }: FormProps & { label: string; placeholder?: string }) {
-  const values = asArray(getPath(edit.raw, path)).map(String);
-  return (
-    <CommaField
-      {...rest}
-      items={values}
-      onChange={(next) => edit.set(path, next.length > 0 ? next : undefined)}
-    />
-  );
-}
-
-interface CommaProps {
-  label: string;
-  placeholder?: string;
-  items: string[];
-  onChange: (items: string[]) => void;
-}
-
-/** A list with commas, taken over when the field is left: half a name is none. */
-function CommaField({ label, placeholder, items, onChange }: CommaProps) {
-  const joined = items.join(', ');
-  const [text, setText] = useState(joined);
-  useEffect(() => setText(joined), [joined]);
-  // A name with a comma would become two.
-  if (items.some((item) => item.includes(','))) return <span className={styles.note}>{label}: see JSON</span>;
-  const leave = () => {
-    const next = text
-      .split(',')
-      .map((item) => item.trim())
-      .filter(Boolean);
-    if (next.join(', ') !== joined) onChange(next);
-    else setText(joined);
-  };
-  return (
-    <TextInput
-      label={label}
-      placeholder={placeholder}
-      value={text}
-      onChange={(e) => setText(e.currentTarget.value)}
-      onBlur={leave}
-    />
   );
 }

@@ -42,7 +42,7 @@ export function Transformations({ panel, edit }: { panel: Panel; edit: Edit }) {
             </ActionIcon>
           </div>
           <TransformationForm id={id} edit={edit} path={['transformations', i, 'options']} />
-          <details>
+          <details className={styles.more}>
             <summary className={styles.note}>JSON</summary>
             <JsonTab
               raw={asObject(options)}
