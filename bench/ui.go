@@ -35,7 +35,7 @@ func measureUI(ctx context.Context, b *bench) ([]result, error) {
 	text, err := os.ReadFile(figures)
 	// The test fails where a bound of its own is passed; the figures are there all the same.
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("drive the page: %w\n%s", runErr, bytes.TrimSpace(out))
+		return nil, fmt.Errorf("drive the page: %w\n%s", errors.Join(runErr, err), bytes.TrimSpace(out))
 	}
 	if err != nil {
 		return nil, err
