@@ -57,15 +57,15 @@ func (s *Services) add(svc *service) {
 // remove forgets svc.
 func (s *Services) remove(svc *service) {
 	delete(s.services, svc.key)
-	s.settled(svc)
+	s.delist(svc)
 	for _, name := range svc.key.names() {
 		drop(s.related.named, name, svc)
 	}
 }
 
-// fails notes that svc has an incident or a recent exit, and which of the services
+// enlist notes that svc has an incident or a recent exit, and which of the services
 // that exist it may need.
-func (s *Services) fails(svc *service) {
+func (s *Services) enlist(svc *service) {
 	s.failing[svc.key] = svc
 	var wants []string
 	for _, in := range svc.instances {
@@ -83,8 +83,8 @@ func (s *Services) fails(svc *service) {
 	s.want(svc, wants)
 }
 
-// settled is the reverse of fails.
-func (s *Services) settled(svc *service) {
+// delist is the reverse of enlist.
+func (s *Services) delist(svc *service) {
 	delete(s.failing, svc.key)
 	s.want(svc, nil)
 }

@@ -182,9 +182,9 @@ func (s *Services) decide(svc *service, now time.Time) (raise *Incident, clear b
 		s.touchRelated(svc)
 	}
 	if looping || recent || svc.told || svc.lost {
-		s.fails(svc)
+		s.enlist(svc)
 	} else {
-		s.settled(svc)
+		s.delist(svc)
 	}
 	if len(svc.instances) == 0 && !svc.told && !svc.lost {
 		s.remove(svc)
