@@ -148,3 +148,20 @@ test('where files may not be written, the diff is there to copy', async () => {
   expect(await dialog.getByRole('button', { name: 'Write the file' }).count()).toBe(0);
   expect(readFileSync(file, 'utf8')).toBe(text);
 });
+
+test('an edit survives a link that is followed and a reload, until it is discarded', async () => {
+  const { page } = await openPage(browser, server);
+  const edit = `/rules/edit?${new URLSearchParams({ group: 'desk', file, rule: 'Up' })}`;
+  await page.goto(edit);
+  await page.getByLabel('Threshold value').fill('77');
+  await page.getByRole('link', { name: 'Silences' }).click();
+  await page.getByText('Nothing is silenced').waitFor();
+  await page.goto(edit);
+  await page.getByText('This is your edit that was not saved.').waitFor();
+  expect(await page.getByLabel('Threshold value').inputValue()).toBe('77');
+  await page.getByRole('button', { name: 'Discard it' }).click();
+  expect(await page.getByLabel('Threshold value').inputValue()).not.toBe('77');
+  await page.reload();
+  await page.getByLabel('Threshold value').waitFor();
+  expect(await page.getByText('This is your edit').count()).toBe(0);
+});

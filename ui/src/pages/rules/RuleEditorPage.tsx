@@ -29,6 +29,7 @@ import {
   type RuleDraft,
 } from './draft';
 import { FileDialog } from './FileDialog';
+import { useKeptDraft } from './keptDraft';
 import { Preview } from './Preview';
 import { RuleForm } from './RuleForm';
 import { fileGroups, inFile as standsInFile, nthRule, storedOf, type FileGroup } from './rules';
@@ -75,6 +76,7 @@ export default function RuleEditorPage() {
       {({ draft, stored, inFile, names, files }) => (
         <Editor
           key={`${group} ${file} ${name} ${nth}`}
+          place={`${group} ${file} ${name ?? ''} ${nth}`}
           initial={draft}
           name={name}
           file={file}
@@ -89,6 +91,8 @@ export default function RuleEditorPage() {
 }
 
 interface EditorProps {
+  /** What an edit of this rule is kept under. */
+  place: string;
   initial: RuleDraft;
   /** Undefined for a new one. */
   name: string | undefined;
@@ -102,16 +106,15 @@ interface EditorProps {
   files: FileGroup[];
 }
 
-function Editor({ initial, name, file, stored, inFile, names, files }: EditorProps) {
+function Editor({ place, initial, name, file, stored, inFile, names, files }: EditorProps) {
   const { rules: api } = useApi();
   const { mayEdit } = useSession();
   const queries = useQueryClient();
   const [, navigate] = useLocation();
-  const [draft, setDraft] = useState(initial);
+  const { draft, setDraft, dirty, restored, discard, forget } = useKeptDraft(place, initial);
   const [group, setGroup] = useState(stored?.name ?? names[0] ?? 'my-rules');
   const [message, setMessage] = useState('');
   const [showVersions, setShowVersions] = useState(false);
-  const dirty = JSON.stringify(draft) !== JSON.stringify(initial);
   const problem = problemOf(draft);
   const fromFile = name !== undefined && !stored;
   const [fileEdit, setFileEdit] = useState<FileEdit>();
@@ -145,6 +148,7 @@ function Editor({ initial, name, file, stored, inFile, names, files }: EditorPro
     mutationFn: () => edit((text) => withRule(text, group, stored ? name : undefined, draft)),
     onSuccess: () => {
       toastDone(`${draft.name} is saved and evaluated`);
+      forget();
       navigate(`/rules?${new URLSearchParams({ search: draft.name })}`);
     },
     onError: (error) => toastError('The rule is not saved', error),
@@ -153,6 +157,7 @@ function Editor({ initial, name, file, stored, inFile, names, files }: EditorPro
     mutationFn: () => edit((text) => withoutRule(text, name ?? '')),
     onSuccess: () => {
       toastDone(`${name} is deleted; its alerts end`);
+      forget();
       navigate('/rules');
     },
     onError: (error) => toastError('The rule is not deleted', error),
@@ -243,6 +248,14 @@ function Editor({ initial, name, file, stored, inFile, names, files }: EditorPro
         )}
       </PageHeader>
       <div className={page.body}>
+        {restored && dirty && (
+          <div className={page.bar} role="status">
+            <span className={page.stale}>This is your edit that was not saved.</span>
+            <Button size="compact-xs" variant="default" onClick={discard}>
+              Discard it
+            </Button>
+          </div>
+        )}
         {fromFile && mayEdit && (
           <div className={page.note}>
             {inFile
@@ -278,6 +291,7 @@ function Editor({ initial, name, file, stored, inFile, names, files }: EditorPro
           edit={fileEdit}
           onClose={() => setFileEdit(undefined)}
           onSaved={() => {
+            forget();
             void queries.invalidateQueries({ queryKey: ['rules'] });
             navigate(`/rules?${new URLSearchParams({ search: fileEdit.to ? draft.name : '' })}`);
           }}
