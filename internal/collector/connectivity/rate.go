@@ -7,7 +7,9 @@ import "time"
 type rate struct {
 	frames int64
 	mean   time.Duration // Between frames, an exponential average.
-	// longest are the longest waits of this hour and of the one before.
+	// longest are the longest waits of this hour and of the one before, each up to
+	// half the patience of its time: a pause that comes again and again is usual
+	// after some times, a single one is not.
 	longest [2]time.Duration
 	hour    int64
 	last    time.Time
@@ -29,7 +31,10 @@ const (
 // frame takes a data frame.
 func (r *rate) frame(now time.Time) {
 	if !r.last.IsZero() {
-		wait := now.Sub(r.last)
+		// What outlasted the patience was told, and may have been an outage: what is
+		// learned of it must not make the next one be told three times as late.
+		patience := r.patience()
+		wait := min(now.Sub(r.last), patience)
 		switch {
 		case r.frames <= 1:
 			r.mean = wait
@@ -40,7 +45,7 @@ func (r *rate) frame(now time.Time) {
 		if hour := now.Unix() / 3600; hour != r.hour {
 			r.hour, r.longest[1], r.longest[0] = hour, r.longest[0], 0
 		}
-		r.longest[0] = max(r.longest[0], wait)
+		r.longest[0] = max(r.longest[0], min(wait, patience/2))
 	}
 	r.frames++
 	r.last = now

@@ -83,8 +83,9 @@ func TestPatienceFollowsTheRate(t *testing.T) {
 	}
 }
 
-// A pause that came and went is no reason to call the next one like it an outage.
-func TestPatienceRemembersLongWaits(t *testing.T) {
+// One outage is told as soon as the one before, more or less; a pause that comes
+// again and again is how the stream is.
+func TestPatienceLearnsPausesSlowly(t *testing.T) {
 	var r rate
 	now := time.Unix(1_790_000_000, 0)
 	frames := func(n int, wait time.Duration) {
@@ -93,17 +94,23 @@ func TestPatienceRemembersLongWaits(t *testing.T) {
 			r.frame(now)
 		}
 	}
-	frames(50, 100*time.Millisecond)
-	frames(1, 30*time.Second)
-	frames(500, 100*time.Millisecond)
-	if got := r.patience(); got != 90*time.Second {
-		t.Errorf("got %v after a wait of 30s, want 1m30s", got)
+	want := func(when string, want time.Duration) {
+		t.Helper()
+		if got := r.patience(); got != want {
+			t.Errorf("%s: got %v, want %v", when, got, want)
+		}
 	}
+	frames(50, 100*time.Millisecond)
+	for _, patience := range []time.Duration{22500 * time.Millisecond, 33750 * time.Millisecond, 45 * time.Second, 45 * time.Second} {
+		frames(1, 15*time.Second)
+		frames(500, 100*time.Millisecond)
+		want("after a pause of 15 s", patience)
+	}
+	frames(1, 20*time.Minute)
+	want("after an outage of 20 minutes", 67500*time.Millisecond)
 	r.lost()
 	frames(1, time.Hour) // The connection was away.
-	if got := r.patience(); got != 90*time.Second {
-		t.Errorf("got %v after a reconnection, want what it was", got)
-	}
+	want("after a reconnection", 67500*time.Millisecond)
 }
 
 func TestChangesOfInfo(t *testing.T) {
