@@ -66,18 +66,29 @@ func (c *HTTPClient) Transport(peer string, next http.RoundTripper) http.RoundTr
 		next = http.DefaultTransport
 	}
 	name := c.series.claim(peer)
-	for _, method := range []string{http.MethodGet, http.MethodPost} {
-		c.series.get(httpKey{name, method})
-	}
-	return &clientTransport{peer: name, next: next, series: c.series, active: c.active.WithLabelValues(name), clock: c.clock}
+	t := &clientTransport{peer: name, next: next, series: c.series, active: c.active.WithLabelValues(name), clock: c.clock}
+	t.get = c.series.get(httpKey{name, http.MethodGet})
+	t.post = c.series.get(httpKey{name, http.MethodPost})
+	return t
 }
 
 type clientTransport struct {
-	peer   string
-	next   http.RoundTripper
-	series *seriesTable
-	active prometheus.Gauge
-	clock  clock
+	peer      string
+	next      http.RoundTripper
+	series    *seriesTable
+	get, post *httpSeries // Of nearly all requests, found without a look into the table.
+	active    prometheus.Gauge
+	clock     clock
+}
+
+func (t *clientTransport) seriesOf(method string) *httpSeries {
+	switch method {
+	case http.MethodGet, "":
+		return t.get
+	case http.MethodPost:
+		return t.post
+	}
+	return t.series.get(httpKey{t.peer, knownMethod(method)})
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -86,7 +97,7 @@ func (t *clientTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	t.active.Inc()
 	resp, err := t.next.RoundTrip(r)
 	t.active.Dec()
-	series := t.series.get(httpKey{t.peer, knownMethod(r.Method)})
+	series := t.seriesOf(r.Method)
 	series.took.Observe((t.clock.now() - start).Seconds())
 	switch {
 	case err == nil:

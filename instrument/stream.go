@@ -25,6 +25,8 @@ type Streams struct {
 	connected, awaiting, subscribed, last *prometheus.GaugeVec
 	lag                                   *prometheus.HistogramVec
 
+	clock clock
+
 	mu      sync.Mutex
 	tracked map[[2]string]bool
 	limit   int
@@ -57,6 +59,7 @@ func NewStreams(reg prometheus.Registerer, cfg StreamsConfig) (*Streams, error) 
 		}, []string{"market"}),
 		tracked: make(map[[2]string]bool),
 		limit:   cfg.MaxStreams,
+		clock:   newClock(),
 	}
 	err := register(reg, "streams", s.messages, s.reconnects, s.connected, s.awaiting, s.subscribed, s.last, s.lag)
 	if err != nil {
@@ -122,10 +125,10 @@ func (s *Stream) Subscribed() {
 // Message tells of a data frame and the time of its event at the exchange, the
 // field E; the zero time if it has none.
 func (s *Stream) Message(event time.Time) {
-	now := time.Now()
+	now := s.streams.clock.unixNano()
 	s.messages.Inc()
 	if !event.IsZero() {
-		s.lag.Observe(max(0, now.Sub(event).Seconds())) // The exchange's clock may be ahead.
+		s.lag.Observe(max(0, float64(now-event.UnixNano())/1e9)) // The exchange's clock may be ahead.
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -136,7 +139,7 @@ func (s *Stream) Message(event time.Time) {
 	if s.last == nil {
 		s.last = s.streams.last.WithLabelValues(s.key[:]...)
 	}
-	s.last.Set(seconds(now))
+	s.last.Set(nanoSeconds(now))
 }
 
 // Disconnected tells that the connection is gone, for whatever reason.

@@ -29,6 +29,7 @@ type Sync struct {
 	missing            *prometheus.GaugeVec
 	lastEvent, lastRow *prometheus.GaugeVec
 	lag                *prometheus.HistogramVec
+	clock              clock
 
 	mu      sync.Mutex
 	tracked map[Dataset]bool
@@ -87,6 +88,7 @@ func NewSync(reg prometheus.Registerer, cfg SyncConfig) (*Sync, error) {
 		}, []string{"dataset", "market", "interval"}),
 		tracked: make(map[Dataset]bool),
 		limit:   cfg.MaxTrackers,
+		clock:   newClock(),
 	}
 	if err := register(reg, "synchronisation", s.rows, s.gaps, s.missing, s.lastEvent, s.lastRow, s.lag); err != nil {
 		return nil, err
@@ -128,21 +130,21 @@ type rows struct {
 
 // stored counts a row whose verdict is in. The caller holds mu.
 func (r *rows) stored(v verdict, event time.Time) {
-	now := time.Now()
+	now := r.sync.clock.unixNano()
 	r.verdicts[v].Inc()
 	if r.lastRow == nil {
 		r.lastRow = r.sync.lastRow.WithLabelValues(r.of.labels()...)
 		r.newest, r.lastEvent = event, r.sync.lastEvent.WithLabelValues(r.of.labels()...)
 		r.lastEvent.Set(seconds(event))
 	}
-	r.lastRow.Set(seconds(now))
+	r.lastRow.Set(nanoSeconds(now))
 	if event.After(r.newest) {
 		r.newest = event
 		r.lastEvent.Set(seconds(event))
 	}
 	if v == fresh || v == late {
 		// The exchange's clock may be ahead of ours.
-		r.lag.Observe(max(0, now.Sub(event).Seconds()))
+		r.lag.Observe(max(0, float64(now-event.UnixNano())/1e9))
 	}
 }
 
