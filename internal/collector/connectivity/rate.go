@@ -16,12 +16,12 @@ type rate struct {
 }
 
 const (
-	// learned is how many frames it takes to know a rate.
-	learned = 20
-	// unknownPatience is what a stream gets before that.
-	unknownPatience = 5 * time.Minute
-	minPatience     = 15 * time.Second
-	maxPatience     = 30 * time.Minute
+	// learned is how many frames it takes to know a rate, and guessed how many to
+	// guess one. Before that a stream gets unknownPatience.
+	learned, guessed = 20, 5
+	unknownPatience  = 5 * time.Minute
+	minPatience      = 15 * time.Second
+	maxPatience      = 30 * time.Minute
 	// Of waits that come by chance, one in 10^8 is 20 times the mean. Markets are
 	// quieter at times, so that what was seen lately counts as well.
 	meansOfPatience   = 20
@@ -54,11 +54,17 @@ func (r *rate) frame(now time.Time) {
 // lost forgets the time of the last frame: what comes next says nothing of the rate.
 func (r *rate) lost() { r.last = time.Time{} }
 
-// patience is how long the stream may be silent before it is wrong.
+// patience is how long the stream may be silent before it is wrong. The fewer frames
+// came, the less their rate is believed: of a stream with a frame each second, five
+// give it 80 s, ten 60 s, and twenty 20 s.
 func (r *rate) patience() time.Duration {
-	if r.frames < learned {
+	if r.frames < guessed {
 		return unknownPatience
 	}
 	p := max(meansOfPatience*r.mean, longestOfPatience*max(r.longest[0], r.longest[1]))
+	if r.frames < learned {
+		const least = time.Minute
+		return min(max(p*learned/time.Duration(r.frames), least), unknownPatience)
+	}
 	return min(max(p, minPatience), maxPatience)
 }

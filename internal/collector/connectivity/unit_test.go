@@ -62,7 +62,10 @@ func TestPatienceFollowsTheRate(t *testing.T) {
 		wait   time.Duration
 		want   time.Duration
 	}{
-		{"unknown", 5, time.Second, unknownPatience},
+		{"unknown", 4, time.Second, unknownPatience},
+		{"guessed by five frames", 5, time.Second, 80 * time.Second},
+		{"guessed, and busy", 19, 10 * time.Millisecond, time.Minute},
+		{"guessed, and hardly traded", 19, time.Minute, unknownPatience},
 		{"busy", 1000, 10 * time.Millisecond, minPatience},
 		{"each two seconds", 100, 2 * time.Second, 40 * time.Second},
 		{"hardly traded", 100, time.Minute, 20 * time.Minute},
