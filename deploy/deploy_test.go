@@ -131,6 +131,58 @@ func TestConfigurationsLoad(t *testing.T) {
 	load("kubernetes/config.yaml", objects(t)["config.yaml"][0].(*corev1.ConfigMap).Data["hedgewatch.yml"])
 }
 
+// Grafana's alerts come in by the API that its contact point speaks.
+func TestGrafanaIsProvisioned(t *testing.T) {
+	read := func(path string, into any) {
+		t.Helper()
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := yaml.UnmarshalStrict(text, into); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	var points struct {
+		APIVersion    int `json:"apiVersion"`
+		ContactPoints []struct {
+			OrgID     int `json:"orgId"`
+			Name      string
+			Receivers []struct {
+				UID, Type string
+				Settings  struct{ URL string }
+			}
+		} `json:"contactPoints"`
+		Policies []struct {
+			OrgID    int `json:"orgId"`
+			Receiver string
+			GroupBy  []string `json:"group_by"`
+		}
+	}
+	read("grafana/alerting/hedgewatch.yaml", &points)
+	if got := points.ContactPoints[0]; got.Name != points.Policies[0].Receiver || got.Receivers[0].Type != "prometheus-alertmanager" {
+		t.Errorf("got contact point %+v, which the policy does not name or Grafana does not know", got)
+	}
+	var sources struct {
+		APIVersion  int `json:"apiVersion"`
+		Datasources []struct {
+			Name, UID, Type, Access, URL string
+			IsDefault                    bool
+			JSONData                     map[string]any `json:"jsonData"`
+			SecureJSONData               map[string]any `json:"secureJsonData"`
+		}
+	}
+	read("grafana/datasources/hedgewatch.yaml", &sources)
+	for _, url := range []string{points.ContactPoints[0].Receivers[0].Settings.URL, sources.Datasources[0].URL, sources.Datasources[1].URL} {
+		if !strings.HasPrefix(strings.NewReplacer("{", "", "}", "").Replace(url), "$HEDGEWATCH_URL") {
+			t.Errorf("got URL %q, want that of $HEDGEWATCH_URL", url)
+		}
+	}
+	if got := sources.Datasources[0].JSONData["alertmanagerUid"]; got != sources.Datasources[1].UID {
+		t.Errorf("the Prometheus source names the Alertmanager %v, which is %q", got, sources.Datasources[1].UID)
+	}
+}
+
 func TestUnitIsValid(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -80,4 +81,27 @@ func keyPaths(typ reflect.Type, prefix string) []string {
 		}
 	}
 	return all
+}
+
+// TestGuideLoads puts together what docs/start.md has the reader write, step by step.
+func TestGuideLoads(t *testing.T) {
+	text, err := os.ReadFile("../../docs/start.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file strings.Builder
+	for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+		file.WriteString(block[1])
+	}
+	secrets := map[string]string{
+		"DISCORD_WEBHOOK": "https://discord.example/api/webhooks/1/x", "DEADMAN_URL": "https://deadman.example/1",
+		"AUDIT_PASSWORD": "x", "AUDIT_KEY": "x", "AUDIT_SECRET": "x",
+	}
+	path := filepath.Join(t.TempDir(), "hedgewatch.yml")
+	if err := os.WriteFile(path, []byte(file.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(path, Options{LookupEnv: env(secrets)}); err != nil {
+		t.Errorf("docs/start.md: %v", err)
+	}
 }
