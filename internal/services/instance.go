@@ -227,7 +227,7 @@ func (in *instance) throttled() *float64 {
 // unexplained reports whether something has happened that has no cause yet.
 func (in *instance) unexplained() bool {
 	explained := in.diagnosis.Cause != "" && in.undiagnosed == 0 && !in.changed
-	return !explained && (in.undiagnosed > 0 || in.Exit != nil || in.Condition == Blocked || in.Condition == BackingOff || in.NodeLost)
+	return !explained && (in.undiagnosed > 0 || in.Exit != nil || in.Condition == Blocked || in.Condition == BackingOff || in.Condition == GaveUp || in.NodeLost)
 }
 
 // needsLog reports whether the end has to be explained and the log can help.

@@ -172,6 +172,21 @@ func TestLoopIsOneIncidentUntilItRunsSteadily(t *testing.T) {
 	})
 }
 
+// A platform may say why a service is gone without ever having seen it end.
+func TestServiceThatWasGivenUpSaysWhy(t *testing.T) {
+	in(t, func(t *testing.T) {
+		st := newStage(t)
+		p := st.pod("feed")
+		p.Condition, p.Reason = services.GaveUp, "nobody can write to it"
+		st.feed.Observe(p.Observation)
+		st.expect("given up", "raise prod/feed/app")
+		got := st.active["service/kubernetes/prod/feed/app"].Annotations
+		if !strings.Contains(got["summary"], p.Reason) || got["cause"] != string(services.Unknown) {
+			t.Errorf("got %q, cause %q; want the reason, cause unknown", got["summary"], got["cause"])
+		}
+	})
+}
+
 func TestSlowLoopIsALoop(t *testing.T) {
 	in(t, func(t *testing.T) {
 		st := newStage(t)
