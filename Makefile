@@ -45,7 +45,6 @@ run: build ## watch this host and hedgewatch itself, on http://127.0.0.1:9090
 
 .PHONY: demo
 demo: build ## watch a simulated trading platform, and break it, on http://127.0.0.1:9095
-	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || tools/need initdb postgresql
 	exec bin/hedgewatch demo $(DEMO_FLAGS)
 
 ##@ Change it

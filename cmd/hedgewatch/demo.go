@@ -31,6 +31,8 @@ func addDemo(kp *kingpin.Application, commands map[string]command) {
 	start.Flag("panel.listen-address", "Address of the panel of faults and of the inbox.").Default(panelDefault).StringVar(&cfg.Panel)
 	start.Flag("web.listen-address", "Address of hedgewatch.").Default("127.0.0.1:9090").StringVar(&cfg.Web)
 	start.Flag("governor.listen-address", "Address of the governor.").Default("127.0.0.1:9091").StringVar(&cfg.Governor)
+	start.Flag("database", "What the platform keeps its data in: auto is PostgreSQL where that is installed, else SQLite.").
+		Default(demo.Automatic).EnumVar(&cfg.Database, demo.Databases()...)
 	commands[start.FullCommand()] = func(stdout, stderr io.Writer) int {
 		cfg.Out, cfg.Logger = stdout, slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 		return runDemo(cfg, stderr)

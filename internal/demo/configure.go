@@ -35,14 +35,18 @@ func platformAccounts(x *exchangesim.Exchange) (all []platform.Account) {
 
 // configure writes the configuration of each process.
 func (d *Demo) configure(accounts []platform.Account) error {
+	names := []string{platform.KlineCrawler, platform.AccountCrawler, platform.OrderRouter, platform.ReportingAPI}
+	if d.database.needsRowServer() {
+		names = append(names, platform.RowServer)
+	}
 	targets := map[string]string{}
-	for _, name := range platform.Names() {
+	for _, name := range names {
 		address, err := settle("127.0.0.1:0")
 		if err != nil {
 			return err
 		}
 		targets[name] = address
-		cfg := platform.Config{Listen: address, Database: d.database.platformDSN(), Governor: "http://" + d.cfg.Governor, Exchange: d.own}
+		cfg := platform.Config{Listen: address, Database: d.database.address(), Governor: "http://" + d.cfg.Governor, Exchange: d.own}
 		if name == platform.AccountCrawler || name == platform.OrderRouter {
 			cfg.Accounts = accounts
 		}
@@ -52,7 +56,7 @@ func (d *Demo) configure(accounts []platform.Account) error {
 	}
 	var text bytes.Buffer
 	err := template.Must(template.New("hedgewatch.yml").Parse(configuration)).Execute(&text, map[string]any{
-		"Own": d.own, "Address": d.listener.Addr().String(), "Governor": d.cfg.Governor, "DSN": d.database.platformDSN(),
+		"Own": d.own, "Address": d.listener.Addr().String(), "Governor": d.cfg.Governor, "Database": d.database.address(), "RowServer": targets[platform.RowServer],
 		"Accounts": accounts, "Targets": targets, "Discord": d.inbox.discordURL, "Backup": d.own + backupPath,
 	})
 	if err != nil {

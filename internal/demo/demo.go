@@ -1,5 +1,5 @@
 // Package demo runs hedgewatch and everything that it watches on one machine: a
-// simulated exchange, a trading platform of separate processes, PostgreSQL, and a
+// simulated exchange, a trading platform of separate processes, its database, and a
 // stand-in for Discord, with a panel of faults that break them for real.
 //
 // Nothing here is part of the product, whose packages do not know it. All is
@@ -31,6 +31,8 @@ type Config struct {
 	// Panel, Web and Governor are where the panel of faults with the inbox,
 	// hedgewatch and its governor listen.
 	Panel, Web, Governor string
+	// Database is one of [Databases].
+	Database string
 	// Out is told where to look; Logger is told the rest.
 	Out    io.Writer
 	Logger *slog.Logger
@@ -45,7 +47,7 @@ type Demo struct {
 
 	exchange *exchangesim.Exchange
 	inbox    *inbox
-	database *database
+	database database
 	sup      *supervisor
 	panel    *panel
 }
@@ -97,20 +99,17 @@ func (d *Demo) Run(ctx context.Context) (err error) {
 
 	d.exchange = exchangesim.New(exchangesim.Config{Seed: 1, Accounts: simulatedAccounts(), Since: time.Now().Add(-48 * time.Hour)})
 	defer d.exchange.Close()
+	accounts := platformAccounts(d.exchange)
+	if d.database, err = startDatabase(ctx, d.cfg.Database, d.dir, accounts); err != nil {
+		return errors.Join(err, d.listener.Close())
+	}
+	defer d.database.close()
 	d.inbox = newInbox(d.own)
 	d.sup = newSupervisor(d.cfg.Command, d.dir, "http://"+d.cfg.Web, d.cfg.Logger)
 	d.panel = newPanel(d)
 	stopServing := d.serve()
 	defer stopServing()
 
-	if d.database, err = startDatabase(ctx, d.dir, d.cfg.Logger); err != nil {
-		return err
-	}
-	defer d.database.close()
-	accounts := platformAccounts(d.exchange)
-	if err := d.database.fill(ctx, accounts); err != nil {
-		return err
-	}
 	if err := d.configure(accounts); err != nil {
 		return err
 	}
@@ -121,7 +120,7 @@ func (d *Demo) Run(ctx context.Context) (err error) {
 	if err := d.sup.start(ctx, &running, d.database); err != nil {
 		return err
 	}
-	for _, name := range platform.Names() {
+	for name := range d.sup.children {
 		if err := awaitReady(ctx, "http://"+d.sup.address(name)+"/metrics", d.sup.children[name].process); err != nil {
 			return err
 		}

@@ -7,14 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/hedgewatch/hedgewatch/internal/demo/platform"
 	"github.com/hedgewatch/hedgewatch/internal/exchangesim"
-	"github.com/hedgewatch/hedgewatch/internal/services"
 )
 
 // A fault is something that can be broken for real, and repaired.
@@ -38,33 +34,34 @@ func (d *Demo) faults() []*fault {
 		{
 			Name: "stop-crawler", Title: "Stop a crawler", Alert: "PlatformServiceDown", Within: 10,
 			Does:    "The process of the kline crawler is ended and not started again.",
-			breakIt: func(ctx context.Context) error { return d.sup.tell(ctx, platform.KlineCrawler, false, nil) },
-			repair:  func(ctx context.Context) error { return d.sup.tell(ctx, platform.KlineCrawler, true, nil) },
+			breakIt: func(ctx context.Context) error { return d.sup.tell(ctx, platform.KlineCrawler, order{stop: true}) },
+			repair:  func(ctx context.Context) error { return d.sup.tell(ctx, platform.KlineCrawler, order{start: true}) },
 		},
 		{
 			Name: "drop-rows", Title: "Drop rows", Alert: "AuditRowsMissing", Within: 30,
 			Does:    "A trigger in the database swallows the bars of ETHUSDT; the crawler believes that they are stored.",
-			breakIt: func(ctx context.Context) error { return d.sql(ctx, dropRows) },
+			breakIt: func(ctx context.Context) error { return d.sql(ctx, d.database.texts().dropRows) },
 			repair: func(ctx context.Context) error {
-				if err := d.sql(ctx, keepRows); err != nil {
+				if err := d.sql(ctx, d.database.texts().keepRows); err != nil {
 					return err
 				}
-				return d.ask(ctx, http.MethodPost, "/backfill", url.Values{"span": {"30m"}})
+				if err := d.backfill(ctx, 30*time.Minute); err != nil {
+					return fmt.Errorf("rows are stored again, but nobody fetches what is missing: %w; is the crawler stopped?", err)
+				}
+				return nil
 			},
 		},
 		{
 			Name: "alter-row", Title: "Alter a row", Alert: "AuditRowsWrong", Within: 30,
-			Does:    "The newest fill that is older than ten seconds gets a quantity of 0.",
-			breakIt: func(ctx context.Context) error { return d.sql(ctx, alterRow) },
-			repair:  func(ctx context.Context) error { return d.sql(ctx, restoreRow) },
+			Does:    "The newest fill gets a quantity of 0.",
+			breakIt: d.alterRow,
+			repair:  func(ctx context.Context) error { return d.sql(ctx, d.database.texts().restoreRow) },
 		},
 		{
 			Name: "flood", Title: "Flood the exchange", Alert: "BackfillFloodsExchange", Within: 30,
-			Does: "The kline crawler asks for the last hour again and again, in pages of ten bars.",
-			breakIt: func(ctx context.Context) error {
-				return d.ask(ctx, http.MethodPost, "/backfill", url.Values{"span": {"1h"}, "page": {"10"}, "forever": {"true"}})
-			},
-			repair: func(ctx context.Context) error { return d.ask(ctx, http.MethodDelete, "/backfill", nil) },
+			Does:    "A release of the kline crawler asks for the last hour again and again, in pages of ten bars.",
+			breakIt: func(ctx context.Context) error { return d.reconfigure(ctx, platform.KlineCrawler, withFlood) },
+			repair:  func(ctx context.Context) error { return d.reconfigure(ctx, platform.KlineCrawler, unchanged) },
 		},
 		{
 			Name: "leak", Title: "Leak memory", Alert: "ServiceFailing", Within: 30,
@@ -80,19 +77,7 @@ func (d *Demo) faults() []*fault {
 		},
 		{
 			Name: "cut-database", Title: "Cut the database", Alert: "ServiceFailing", Within: 20,
-			Does: "PostgreSQL is ended at once, with all connections to it.",
-			breakIt: func(context.Context) error {
-				d.database.cut()
-				d.sup.observeDatabase(services.GaveUp, &services.Exit{Signal: 3, At: time.Now()})
-				return nil
-			},
-			repair: func(ctx context.Context) error {
-				if err := d.database.start(ctx); err != nil {
-					return err
-				}
-				d.sup.observeDatabase(services.Running, nil)
-				return nil
-			},
+			Does: d.database.texts().cut, breakIt: d.database.cut, repair: d.database.start,
 		},
 		{
 			Name: "skew-clock", Title: "Skew the clock", Alert: "BinanceClockOffset", Within: 40,
@@ -103,16 +88,16 @@ func (d *Demo) faults() []*fault {
 			repair: func(context.Context) error { d.exchange.Clear(exchangesim.Skew); return nil },
 		},
 		{
-			Name: "silence-stream", Title: "Silence a stream", Alert: "BinanceStreamSilent", Within: 60,
-			Does: "The trades of BTCUSDT are no longer sent; the connection stands.",
+			Name: "silence-stream", Title: "Silence a stream", Alert: "BinanceStreamSilent", Within: 30,
+			Does: "The order book of BTCUSDT is no longer sent; the connection stands.",
 			breakIt: func(context.Context) error {
-				return d.exchange.Inject(exchangesim.Fault{Kind: exchangesim.Silence, Stream: "trade"})
+				return d.exchange.Inject(exchangesim.Fault{Kind: exchangesim.Silence, Stream: "depth"})
 			},
 			repair: func(context.Context) error { d.exchange.Clear(exchangesim.Silence); return nil },
 		},
 		{
-			Name: "discord-down", Title: "Take Discord down", Alert: "NotificationsNotDelivered", Within: 90,
-			Does: "Discord answers 503 while there is something to tell; after a minute the second channel hears of it.",
+			Name: "discord-down", Title: "Take Discord down", Alert: "MessagesWait", Within: 30,
+			Does: "Discord answers 503 while there is something to tell; the second channel hears of it.",
 			breakIt: func(ctx context.Context) error {
 				d.inbox.down.Store(true)
 				return d.sup.event(ctx, map[string]any{
@@ -128,31 +113,41 @@ func (d *Demo) faults() []*fault {
 	}
 }
 
-const (
-	dropRows = `
-		CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
-		CREATE TRIGGER swallow BEFORE INSERT ON klines FOR EACH ROW WHEN (NEW.symbol = 'ETHUSDT') EXECUTE FUNCTION swallow()`
-	keepRows = `DROP TRIGGER swallow ON klines; DROP FUNCTION swallow()`
-	alterRow = `
-		CREATE TABLE altered AS SELECT id, qty FROM ts_user_trades
-			WHERE time < now() - interval '10 seconds' ORDER BY time DESC LIMIT 1;
-		UPDATE ts_user_trades t SET qty = 0 FROM altered a WHERE t.id = a.id`
-	restoreRow = `UPDATE ts_user_trades t SET qty = a.qty FROM altered a WHERE t.id = a.id; DROP TABLE altered`
-)
-
 // sql runs statements, all or none of them.
 func (d *Demo) sql(ctx context.Context, statements string) error {
-	return d.database.do(ctx, func(conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, statements)
+	return withStore(ctx, d.database, func(store *platform.Store) error {
+		_, err := store.Execute(ctx, statements)
 		return err
 	})
 }
 
-// ask asks the kline crawler for something.
-func (d *Demo) ask(ctx context.Context, method, path string, p url.Values) error {
+// alterRow waits for a fill that it can alter: a platform that has just begun has
+// none.
+func (d *Demo) alterRow(ctx context.Context) error {
+	return withStore(ctx, d.database, func(store *platform.Store) error {
+		for {
+			changed, err := store.Execute(ctx, d.database.texts().alterRow)
+			if err != nil || changed > 0 {
+				return err
+			}
+			if _, err := store.Execute(ctx, d.database.texts().restoreRow); err != nil {
+				return err
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("there is no fill to alter: %w", ctx.Err())
+			case <-time.After(250 * time.Millisecond):
+			}
+		}
+	})
+}
+
+// backfill has the kline crawler ask again for what it may lack.
+func (d *Demo) backfill(ctx context.Context, span time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+d.sup.address(platform.KlineCrawler)+path+"?"+p.Encode(), nil)
+	address := "http://" + d.sup.address(platform.KlineCrawler) + "/backfill?span=" + span.String()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, nil)
 	if err != nil {
 		return err
 	}
@@ -174,10 +169,15 @@ func (d *Demo) reconfigure(ctx context.Context, name string, change func(platfor
 	if err != nil {
 		return err
 	}
-	return d.sup.tell(ctx, name, true, text)
+	return d.sup.tell(ctx, name, order{config: text})
 }
 
 func unchanged(c platform.Config) platform.Config { return c }
+
+func withFlood(c platform.Config) platform.Config {
+	c.BackfillForever = true
+	return c
+}
 
 func withLeak(c platform.Config) platform.Config {
 	c.LeakBytesPerSecond = 128 << 20

@@ -104,8 +104,11 @@ func (p *process) resident() int64 {
 }
 
 // tail is the end of the log of the last run.
-func (p *process) tail() []byte {
-	file, err := os.Open(p.log)
+func (p *process) tail() []byte { return tail(p.log) }
+
+// tail is the end of a log.
+func tail(path string) []byte {
+	file, err := os.Open(path)
 	if err != nil {
 		return []byte(err.Error())
 	}

@@ -48,7 +48,7 @@ type supervisor struct {
 	children map[string]*child
 	order    []string
 	lost     chan error // hedgewatch has ended by itself.
-	database *database
+	database database
 
 	services *services.Services
 	feed     *services.Feed
@@ -63,11 +63,12 @@ type child struct {
 	orders  chan order
 }
 
-// An order changes what is wanted of a child; done is closed when it is carried out.
+// An order changes what is wanted of a child: to be started or stopped, or, if it
+// runs, to be started anew. done is told when it is carried out.
 type order struct {
-	run    bool
-	config []byte // Nil leaves the file as it is.
-	done   chan error
+	start, stop bool
+	config      []byte // Nil leaves the file as it is.
+	done        chan error
 }
 
 func newSupervisor(command, dir, web string, logger *slog.Logger) *supervisor {
@@ -103,17 +104,21 @@ func (s *supervisor) monitorWith(config, data, address string) error {
 }
 
 // start starts the platform, and hedgewatch when there is something to see.
-func (s *supervisor) start(ctx context.Context, running *sync.WaitGroup, db *database) error {
+func (s *supervisor) start(ctx context.Context, running *sync.WaitGroup, db database) error {
 	s.database = db
+	store, err := platform.OpenStore(ctx, db.address())
+	if err != nil {
+		return err
+	}
 	present := map[services.Key]bool{key(databaseName): true}
-	s.observeDatabase(services.Running, nil)
+	running.Go(func() { s.watchDatabase(ctx, store) })
 	for _, name := range s.order {
 		present[key(name)] = true
 		running.Go(func() { s.supervise(ctx, name, s.children[name]) })
 	}
 	s.feed.Sees(present)
 	// Bars that a new crawler has yet to fetch are no fault.
-	if err := db.awaitBars(ctx); err != nil {
+	if err := awaitBars(ctx, store); err != nil {
 		return err
 	}
 	if err := s.monitor.start(); err != nil {
@@ -149,7 +154,7 @@ func (s *supervisor) supervise(ctx context.Context, name string, c *child) {
 			case <-ctx.Done():
 				return
 			case o := <-c.orders:
-				wanted = s.obey(c, o)
+				wanted = s.obey(c, o, wanted)
 				continue
 			}
 		}
@@ -166,7 +171,7 @@ func (s *supervisor) supervise(ctx context.Context, name string, c *child) {
 		}
 		if o != nil {
 			backoff = backoffFirst
-			wanted = s.obey(c, *o)
+			wanted = s.obey(c, *o, wanted)
 			continue
 		}
 		restarts++
@@ -178,7 +183,7 @@ func (s *supervisor) supervise(ctx context.Context, name string, c *child) {
 		case <-ctx.Done():
 			return
 		case o := <-c.orders:
-			wanted = s.obey(c, o)
+			wanted = s.obey(c, o, wanted)
 		case <-time.After(backoff):
 		}
 		backoff = min(2*backoff, backoffMost)
@@ -208,18 +213,19 @@ func (s *supervisor) watch(ctx context.Context, c *child) (o *order, oom bool) {
 	}
 }
 
-func (s *supervisor) obey(c *child, o order) (run bool) {
+// obey carries an order out, and returns whether the child is to run.
+func (s *supervisor) obey(c *child, o order, wanted bool) bool {
 	var err error
 	if o.config != nil {
 		err = os.WriteFile(c.file, o.config, 0o600)
 	}
 	o.done <- err
-	return o.run
+	return o.start || wanted && !o.stop
 }
 
 // tell gives an order, and waits until it is carried out.
-func (s *supervisor) tell(ctx context.Context, name string, run bool, config []byte) error {
-	o := order{run: run, config: config, done: make(chan error, 1)}
+func (s *supervisor) tell(ctx context.Context, name string, o order) error {
+	o.done = make(chan error, 1)
 	select {
 	case s.children[name].orders <- o:
 		return <-o.done
@@ -239,8 +245,37 @@ func (s *supervisor) observe(name string, c services.Condition, restarts int, la
 	})
 }
 
-func (s *supervisor) observeDatabase(c services.Condition, last *services.Exit) {
-	s.feed.Observe(services.Observation{Key: key(databaseName), Condition: c, Since: time.Now(), Exit: last})
+// watchDatabase asks the database again and again whether it can be written to. Once
+// is not enough to say that it cannot: on a busy machine an answer may be late.
+func (s *supervisor) watchDatabase(ctx context.Context, store *platform.Store) {
+	const every, patience = 500 * time.Millisecond, 2
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	defer store.Close() // Nothing was written.
+	o := services.Observation{Key: key(databaseName), Condition: services.Running, Since: time.Now()}
+	s.feed.Observe(o)
+	for failures := 0; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		err := store.Check(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil && o.Condition != services.Running:
+			o.Condition, o.Reason, o.Since = services.Running, "", time.Now()
+			s.feed.Observe(o)
+		case err == nil:
+			failures = 0
+		default:
+			if failures++; failures == patience {
+				o.Condition, o.Reason, o.Since = services.GaveUp, err.Error(), time.Now()
+				s.feed.Observe(o)
+			}
+		}
+	}
 }
 
 // logs are the last lines of a service.
@@ -248,10 +283,7 @@ func (s *supervisor) logs(_ context.Context, k services.Key) ([]byte, error) {
 	if c, ok := s.children[k.Service]; ok {
 		return c.process.tail(), nil
 	}
-	// PostgreSQL's log has all runs; how the last one ended is at its end.
-	const last = 3
-	lines := bytes.Split((&process{log: filepath.Join(s.dir, databaseName+".log")}).tail(), []byte("\n"))
-	return bytes.Join(lines[max(0, len(lines)-last):], []byte("\n")), nil
+	return s.database.log(), nil
 }
 
 // raise tells hedgewatch of an incident; it is what a platform of one's own does.

@@ -2,15 +2,11 @@ package platform
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"sync"
 	"time"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/hedgewatch/hedgewatch/instrument"
 )
@@ -105,17 +101,15 @@ func (s *service) accountTrackers() (map[fillKey]*instrument.UserTradeTracker, m
 
 // since is from when rows of an account are asked for: a little before the newest.
 func (s *service) since(ctx context.Context, query string, args ...any) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	var newest *int64
-	if err := s.db.QueryRow(ctx, query, args...).Scan(&newest); err != nil {
-		return "", fmt.Errorf("%w: find the newest row: %w", errDatabase, err)
+	newest, err := s.db.newest(ctx, query, args...)
+	if err != nil {
+		return "", err
 	}
-	from := time.Now().Add(-24 * time.Hour).UnixMilli()
-	if newest != nil {
-		from = *newest - overlap.Milliseconds()
+	from := time.Now().Add(-24 * time.Hour)
+	if !newest.IsZero() {
+		from = newest.Add(-overlap)
 	}
-	return strconv.FormatInt(from, 10), nil
+	return strconv.FormatInt(from.UnixMilli(), 10), nil
 }
 
 func (s *service) syncFills(ctx context.Context, trackers map[fillKey]*instrument.UserTradeTracker) error {
@@ -130,7 +124,7 @@ func (s *service) syncFills(ctx context.Context, trackers map[fillKey]*instrumen
 }
 
 func (s *service) syncFillsOf(ctx context.Context, a Account, symbol string, tracker *instrument.UserTradeTracker) error {
-	from, err := s.since(ctx, `SELECT max(time_unix) FROM ts_user_trades WHERE account_id = $1::text::uuid AND symbol = $2`, a.ID, symbol)
+	from, err := s.since(ctx, `SELECT time FROM ts_user_trades WHERE account_id = $1 AND symbol = $2 ORDER BY time DESC LIMIT 1`, a.ID, symbol)
 	if err != nil {
 		return err
 	}
@@ -139,30 +133,26 @@ func (s *service) syncFillsOf(ctx context.Context, a Account, symbol string, tra
 	if err := s.exchange.ask(ctx, http.MethodGet, "/fapi/v1/userTrades", a.Name, p, &rows); err != nil {
 		return err
 	}
-	batch, fresh := &pgx.Batch{}, make([]bool, len(rows))
-	for i, f := range rows {
-		batch.Queue(`INSERT INTO ts_user_trades (buyer, commission, commission_asset, trade_id, maker, order_id, price, qty, quote_qty,
-				realized_pnl, side, position_side, symbol, time, time_unix, account_id)
-			VALUES ($1, $2::text::numeric, $3, $4, $5, $6, $7::text::numeric, $8::text::numeric, $9::text::numeric,
-				$10::text::numeric, $11, $12, $13, $14, $15, $16::text::uuid) ON CONFLICT DO NOTHING`,
+	var table [][]any
+	for _, f := range rows {
+		table = append(table, []any{
 			f.Buyer, f.Commission, f.CommissionAsset, f.ID, f.Maker, f.OrderID, f.Price, f.Qty, f.QuoteQty,
-			f.RealizedPnl, f.Side, f.PositionSide, symbol, time.UnixMilli(f.Time), f.Time, a.ID).
-			Exec(func(tag pgconn.CommandTag) error { fresh[i] = tag.RowsAffected() > 0; return nil })
+			f.RealizedPnl, f.Side, f.PositionSide, symbol, time.UnixMilli(f.Time), f.Time, a.ID,
+		})
 	}
-	if err := s.store(ctx, batch); err != nil {
-		return err
-	}
-	for i, f := range rows {
-		if fresh[i] {
+	fresh, err := s.db.insert(ctx, `ts_user_trades (buyer, commission, commission_asset, trade_id, maker, order_id, price, qty, quote_qty,
+		realized_pnl, side, position_side, symbol, time, time_unix, account_id)`, "CAST(trade_id AS text)", table)
+	for _, f := range rows {
+		if fresh[strconv.FormatInt(f.ID, 10)] {
 			tracker.Stored(f.ID, time.UnixMilli(f.Time))
 		}
 	}
-	return nil
+	return err
 }
 
 func (s *service) syncIncomes(ctx context.Context, trackers map[string]*instrument.IncomeTracker) error {
 	for _, a := range s.config.Accounts {
-		from, err := s.since(ctx, `SELECT max(time_unix) FROM ts_future_incomes WHERE account_id = $1::text::uuid`, a.ID)
+		from, err := s.since(ctx, `SELECT time FROM ts_future_incomes WHERE account_id = $1 ORDER BY time_unix DESC LIMIT 1`, a.ID)
 		if err != nil {
 			return err
 		}
@@ -171,18 +161,17 @@ func (s *service) syncIncomes(ctx context.Context, trackers map[string]*instrume
 		if err := s.exchange.ask(ctx, http.MethodGet, "/fapi/v1/income", a.Name, p, &rows); err != nil {
 			return err
 		}
-		batch, fresh := &pgx.Batch{}, make([]bool, len(rows))
-		for i, r := range rows {
-			batch.Queue(`INSERT INTO ts_future_incomes (account_id, symbol, income_type, income, asset, info, time, time_unix, trade_id, tran_id)
-				VALUES ($1::text::uuid, $2, $3, $4::text::numeric, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING`,
-				a.ID, r.Symbol, r.Type, r.Income, r.Asset, r.Info, time.UnixMilli(r.Time), r.Time, r.TradeID, strconv.FormatInt(r.TranID, 10)).
-				Exec(func(tag pgconn.CommandTag) error { fresh[i] = tag.RowsAffected() > 0; return nil })
+		var table [][]any
+		for _, r := range rows {
+			table = append(table, []any{a.ID, r.Symbol, r.Type, r.Income, r.Asset, r.Info, time.UnixMilli(r.Time), r.Time, r.TradeID, strconv.FormatInt(r.TranID, 10)})
 		}
-		if err := s.store(ctx, batch); err != nil {
+		fresh, err := s.db.insert(ctx, `ts_future_incomes (account_id, symbol, income_type, income, asset, info, time, time_unix, trade_id, tran_id)`,
+			"income_type || tran_id", table)
+		if err != nil {
 			return err
 		}
-		for i, r := range rows {
-			if fresh[i] {
+		for _, r := range rows {
+			if fresh[r.Type+strconv.FormatInt(r.TranID, 10)] {
 				trackers[a.Name].Stored(r.Type, r.TranID, time.UnixMilli(r.Time))
 			}
 		}

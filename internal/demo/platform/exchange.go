@@ -40,10 +40,15 @@ func newExchange(reg prometheus.Registerer, name string, cfg Config, logger *slo
 	if err != nil {
 		return nil, err
 	}
+	// The dashboard of services has what they ask of others; this is all that these do.
+	requests, err := instrument.NewHTTPClient(reg, instrument.HTTPClientConfig{})
+	if err != nil {
+		return nil, err
+	}
 	x := &exchange{base: cfg.Governor, clients: map[string]*http.Client{}, keys: map[string]Account{}}
-	x.clients[""] = &http.Client{Transport: measured.Transport(""), Timeout: requestTimeout}
+	x.clients[""] = &http.Client{Transport: requests.Transport("exchange", measured.Transport("")), Timeout: requestTimeout}
 	for _, a := range cfg.Accounts {
-		x.clients[a.Name] = &http.Client{Transport: measured.Transport(a.Name), Timeout: requestTimeout}
+		x.clients[a.Name] = &http.Client{Transport: requests.Transport("exchange", measured.Transport(a.Name)), Timeout: requestTimeout}
 		x.keys[a.Name] = a
 	}
 	return x, nil

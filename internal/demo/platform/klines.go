@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/hedgewatch/hedgewatch/instrument"
 )
 
@@ -30,17 +28,8 @@ const (
 // A crawler stores the bars of a second of some symbols of spot.
 type crawler struct {
 	*service
-	// backfills are what was asked for by hand, one at a time.
-	backfills chan backfill
-	stops     chan struct{}
-}
-
-// A backfill goes back by its span, asks for a page of bars at a time, and if it is
-// to go on forever begins again at its end.
-type backfill struct {
-	span    time.Duration
-	page    int
-	forever bool
+	// backfills are how far back is asked for by hand, one after the other.
+	backfills chan time.Duration
 }
 
 type series struct {
@@ -51,9 +40,8 @@ type series struct {
 
 // crawlKlines catches up with where the store ends, and goes on from there.
 func crawlKlines(ctx context.Context, s *service) error {
-	c := &crawler{service: s, backfills: make(chan backfill, 1), stops: make(chan struct{}, 1)}
+	c := &crawler{service: s, backfills: make(chan time.Duration, 1)}
 	s.routes.HandleFunc("POST /backfill", c.serveBackfill)
-	s.routes.HandleFunc("DELETE /backfill", c.serveStop)
 	var all []*series
 	for _, symbol := range symbols() {
 		one, err := c.series(ctx, symbol)
@@ -68,6 +56,9 @@ func crawlKlines(ctx context.Context, s *service) error {
 	defer running.Wait()
 	defer cancel() // Before the wait.
 	running.Go(func() { c.runBackfills(ctx) })
+	if s.config.BackfillForever {
+		running.Go(func() { c.backfillForever(ctx) })
+	}
 	return s.repeat(ctx, "klines", klineStep, func(ctx context.Context) error {
 		for _, one := range all {
 			if err := c.advance(ctx, one); err != nil {
@@ -83,16 +74,14 @@ func (c *crawler) series(ctx context.Context, symbol string) (*series, error) {
 	if err != nil {
 		return nil, err
 	}
-	var last *time.Time
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	if err := c.db.QueryRow(ctx, `SELECT max(open_time) FROM klines WHERE symbol = $1 AND interval = '1s'`, symbol).Scan(&last); err != nil {
-		return nil, fmt.Errorf("%w: find the last bar of %s: %w", errDatabase, symbol, err)
+	last, err := c.db.newest(ctx, newestBar, symbol)
+	if err != nil {
+		return nil, err
 	}
 	one := &series{symbol: symbol, tracker: tracker, next: time.Now().Add(-klineHistory).Truncate(klineStep)}
-	if last != nil {
+	if !last.IsZero() {
 		one.next = last.Add(klineStep)
-		tracker.Resume(*last)
+		tracker.Resume(last)
 	}
 	return one, nil
 }
@@ -122,7 +111,7 @@ func (c *crawler) copyBars(ctx context.Context, symbol string, from, to time.Tim
 	if err := c.exchange.ask(ctx, http.MethodGet, klinePath, "", p, &rows); err != nil {
 		return nil, err
 	}
-	batch := &pgx.Batch{}
+	var table [][]any
 	for _, row := range rows {
 		const fields = 6
 		if len(row) < fields {
@@ -138,94 +127,69 @@ func (c *crawler) copyBars(ctx context.Context, symbol string, from, to time.Tim
 			return nil, fmt.Errorf("read a bar of %s: %w", symbol, err)
 		}
 		opens = append(opens, time.UnixMilli(at))
-		batch.Queue(`INSERT INTO klines (symbol, interval, open_time, open, high, low, close, volume)
-			VALUES ($1, '1s', $2, $3::text::numeric, $4::text::numeric, $5::text::numeric, $6::text::numeric, $7::text::numeric) ON CONFLICT DO NOTHING`,
-			symbol, time.UnixMilli(at), prices[0], prices[1], prices[2], prices[3], prices[4])
+		table = append(table, []any{symbol, "1s", time.UnixMilli(at), prices[0], prices[1], prices[2], prices[3], prices[4]})
 	}
-	return opens, c.store(ctx, batch)
+	_, err = c.db.insert(ctx, "klines (symbol, interval, open_time, open, high, low, close, volume)", "symbol", table)
+	return opens, err
 }
 
 // serveBackfill takes an order for bars that are asked for again.
 func (c *crawler) serveBackfill(w http.ResponseWriter, r *http.Request) {
-	b, err := readBackfill(r)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+	span, err := time.ParseDuration(r.FormValue("span"))
+	if err != nil || span <= 0 || span > klineHistory {
+		http.Error(w, fmt.Sprintf("span: %q; use a duration up to %s", r.FormValue("span"), klineHistory), http.StatusBadRequest)
 		return
 	}
 	select {
-	case c.backfills <- b:
+	case c.backfills <- span:
 		w.WriteHeader(http.StatusAccepted)
 	default:
 		http.Error(w, "another backfill waits already", http.StatusTooManyRequests)
 	}
 }
 
-func readBackfill(r *http.Request) (b backfill, err error) {
-	if b.span, err = time.ParseDuration(r.FormValue("span")); err != nil || b.span <= 0 || b.span > klineHistory {
-		return b, fmt.Errorf("span: %q; use a duration up to %s", r.FormValue("span"), klineHistory)
-	}
-	b.page = klinePage
-	if text := r.FormValue("page"); text != "" {
-		if b.page, err = strconv.Atoi(text); err != nil || b.page < 1 || b.page > klinePage {
-			return b, fmt.Errorf("page: %q; use 1 to %d", text, klinePage)
-		}
-	}
-	b.forever = r.FormValue("forever") == "true"
-	return b, nil
-}
-
-// serveStop ends the backfill that runs.
-func (c *crawler) serveStop(w http.ResponseWriter, _ *http.Request) {
-	select {
-	case c.stops <- struct{}{}:
-	default: // A stop is on its way already.
-	}
-	w.WriteHeader(http.StatusAccepted)
-}
-
-// runBackfills has one backfill after the other; a new order ends the one before.
+// runBackfills has one backfill after the other.
 func (c *crawler) runBackfills(ctx context.Context) {
-	var running sync.WaitGroup
-	defer running.Wait()
-	end := func() {}
 	for {
 		select {
 		case <-ctx.Done():
-			end()
 			return
-		case <-c.stops:
-			end()
-			running.Wait()
-		case b := <-c.backfills:
-			end()
-			running.Wait()
-			var one context.Context
-			one, end = context.WithCancel(ctx)
-			running.Go(func() {
-				if err := c.backfill(one, b); err != nil && one.Err() == nil {
-					c.logger.Error("Backfill failed", "err", err)
-				}
-			})
+		case span := <-c.backfills:
+			if err := c.backfill(ctx, span, klinePage); err != nil && ctx.Err() == nil {
+				c.logger.Error("Backfill failed", "err", err)
+			}
 		}
 	}
 }
 
-func (c *crawler) backfill(ctx context.Context, b backfill) error {
+// backfillForever is a mistake of the release that is simulated: the last hour again
+// and again, in pages of ten bars.
+func (c *crawler) backfillForever(ctx context.Context) {
+	const pause = time.Second
+	for ctx.Err() == nil {
+		if err := c.backfill(ctx, time.Hour, 10); err != nil && ctx.Err() == nil {
+			c.logger.Warn("Backfill failed; it begins again", "in", pause, "err", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(pause):
+			}
+		}
+	}
+}
+
+// backfill asks for all bars of the last while again, a page at a time.
+func (c *crawler) backfill(ctx context.Context, span time.Duration, page int) error {
+	defer c.panics.Recover("backfill", func(err error) { c.logger.Error("Backfill ended", "err", err) })
 	ctx = instrument.WithPriority(ctx, instrument.Backfill)
-	for again := true; again && ctx.Err() == nil; again = b.forever {
-		to := time.Now().Add(-klineLate).Truncate(klineStep)
-		for _, symbol := range symbols() {
-			for from := to.Add(-b.span); from.Before(to); from = from.Add(time.Duration(b.page) * klineStep) {
-				end := from.Add(time.Duration(b.page) * klineStep)
-				if end.After(to) {
-					end = to
-				}
-				if _, err := c.copyBars(ctx, symbol, from, end, b.page); err != nil {
-					if !b.forever || ctx.Err() != nil {
-						return err
-					}
-					c.logger.Warn("Page of the backfill failed", "err", err)
-				}
+	to := time.Now().Add(-klineLate).Truncate(klineStep)
+	for _, symbol := range symbols() {
+		for from := to.Add(-span); from.Before(to); from = from.Add(time.Duration(page) * klineStep) {
+			end := from.Add(time.Duration(page) * klineStep)
+			if end.After(to) {
+				end = to
+			}
+			if _, err := c.copyBars(ctx, symbol, from, end, page); err != nil {
+				return err
 			}
 		}
 	}

@@ -1,5 +1,5 @@
 // Package platform is the trading platform of the demo: services that sync an
-// exchange's data into PostgreSQL, route orders and report, each a process of its
+// exchange's data into a database, route orders and report, each a process of its
 // own, as a team would write them with the module instrument.
 //
 // It trades with nobody but a simulated exchange, and knows nothing of what
@@ -20,7 +20,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -43,7 +42,7 @@ const (
 type Config struct {
 	// Listen is where it serves /metrics and its own API.
 	Listen string `json:"listen"`
-	// Database is the address of PostgreSQL.
+	// Database is the address of the database; see [OpenStore].
 	Database string `json:"database"`
 	// Governor is the base URL for requests to the exchange, and Exchange that for
 	// when the governor is down.
@@ -53,6 +52,8 @@ type Config struct {
 	// LeakBytesPerSecond is a mistake of the release that is simulated: so much
 	// memory is never given back.
 	LeakBytesPerSecond int `json:"leak_bytes_per_second,omitempty"`
+	// BackfillForever is another one, of the kline crawler.
+	BackfillForever bool `json:"backfill_forever,omitempty"`
 }
 
 // Account is one on which the platform trades.
@@ -72,14 +73,15 @@ type service struct {
 	routes   *http.ServeMux
 	jobs     *instrument.Jobs
 	sync     *instrument.Sync
+	panics   *instrument.Panics
 	exchange *exchange
-	db       *pgxpool.Pool
+	db       *Store
 }
 
 // kinds are the services: what each does until ctx ends, and its routes.
 func kinds() map[string]func(context.Context, *service) error {
 	return map[string]func(context.Context, *service) error{
-		KlineCrawler: crawlKlines, AccountCrawler: crawlAccounts, OrderRouter: routeOrders, ReportingAPI: report,
+		KlineCrawler: crawlKlines, AccountCrawler: crawlAccounts, OrderRouter: routeOrders, ReportingAPI: report, RowServer: serveRows,
 	}
 }
 
@@ -100,10 +102,10 @@ func Run(ctx context.Context, name, configFile string, logger *slog.Logger) erro
 	if err := s.measure(); err != nil {
 		return err
 	}
-	if s.db, err = open(ctx, cfg.Database); err != nil {
+	if s.db, err = OpenStore(ctx, cfg.Database); err != nil {
 		return err
 	}
-	defer s.db.Close()
+	defer s.db.Close() // The process ends.
 	listener, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("serve %s: %w", name, err)
@@ -144,6 +146,8 @@ func (s *service) measure() (err error) {
 	s.jobs, err = instrument.NewJobs(s.registry)
 	errs = append(errs, err)
 	s.sync, err = instrument.NewSync(s.registry, instrument.SyncConfig{})
+	errs = append(errs, err)
+	s.panics, err = instrument.NewPanics(s.registry, "backfill")
 	errs = append(errs, err)
 	s.exchange, err = newExchange(s.registry, s.name, s.config, s.logger)
 	return errors.Join(append(errs, err)...)

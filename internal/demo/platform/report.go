@@ -3,9 +3,8 @@ package platform
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // pnl is the profit of one account. Amounts are decimals, as texts.
@@ -31,18 +30,31 @@ func report(ctx context.Context, s *service) error {
 	return nil
 }
 
-func (s *service) pnl(ctx context.Context) ([]pnl, error) {
+// pnl adds in units of 1e-8, the smallest that an amount has: SQLite's own sum of
+// decimals is a float.
+func (s *service) pnl(ctx context.Context) (all []pnl, err error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	rows, err := s.db.Query(ctx, `SELECT a.name,
+	err = each(ctx, s.db.db, `SELECT a.name,
 			(SELECT count(*) FROM ts_user_trades t WHERE t.account_id = a.id),
-			(SELECT coalesce(sum(i.income), 0)::text FROM ts_future_incomes i WHERE i.account_id = a.id)
-		FROM accounts a ORDER BY a.name`)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (p pnl, err error) {
-		err = row.Scan(&p.Account, &p.Fills, &p.Income)
-		return p, err
+			(SELECT coalesce(sum(CAST(round(i.income * 100000000) AS BIGINT)), 0) FROM ts_future_incomes i WHERE i.account_id = a.id)
+		FROM accounts a ORDER BY a.name`, nil, func(scan func(...any) error) error {
+		var one pnl
+		var units int64
+		err := scan(&one.Account, &one.Fills, &units)
+		one.Income = amount(units)
+		all = append(all, one)
+		return err
 	})
+	return all, err
+}
+
+// amount writes units of 1e-8 as a decimal.
+func amount(units int64) string {
+	const one = 100_000_000
+	sign := ""
+	if units < 0 {
+		sign, units = "-", -units
+	}
+	return fmt.Sprintf("%s%d.%08d", sign, units/one, units%one)
 }

@@ -2,57 +2,196 @@ package platform
 
 import (
 	"context"
+	"database/sql"
 	_ "embed"
 	"errors"
 	"fmt"
+	"net/url"
+	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
+	_ "github.com/jackc/pgx/v5/stdlib" // The driver "pgx".
+	_ "modernc.org/sqlite"             // The driver "sqlite".
 )
 
-// Schema makes the platform's tables.
-//
-//go:embed schema.sql
-var Schema string
+var (
+	//go:embed schema.sql
+	schema string
+	//go:embed schema_sqlite.sql
+	schemaSQLite string
+)
 
 // errDatabase is in errors of the platform's own database.
 var errDatabase = errors.New("database")
 
+// queryTimeout bounds a statement, and lockTimeout how long one waits for SQLite's
+// lock.
 const (
-	connectTimeout = 2 * time.Second
-	queryTimeout   = 5 * time.Second
+	queryTimeout = 5 * time.Second
+	lockTimeout  = 2 * time.Second
 )
 
-func open(ctx context.Context, dsn string) (*pgxpool.Pool, error) {
-	cfg, err := pgxpool.ParseConfig(dsn)
+// Store is the platform's database: PostgreSQL, or SQLite in a file. The tables are
+// the same, and so are all statements: both number their parameters $1, leave out
+// what is there already by ON CONFLICT, and tell by RETURNING what is new.
+type Store struct {
+	db     *sql.DB
+	schema string
+}
+
+// OpenStore opens the database at an address: postgres://user@host/name, or
+// sqlite:///path.
+func OpenStore(ctx context.Context, address string) (*Store, error) {
+	driver, dsn, schema := "pgx", address, schema
+	if path, ok := strings.CutPrefix(address, "sqlite://"); ok {
+		q := url.Values{
+			"_pragma": {fmt.Sprintf("busy_timeout(%d)", lockTimeout.Milliseconds()), "journal_mode(WAL)", "synchronous(OFF)"},
+			// Times are milliseconds in the file, as they are in Go and on the wire.
+			"_time_integer_format": {"unix_milli"}, "_inttotime": {"1"},
+			"_txlock": {"immediate"},
+		}
+		driver, dsn, schema = "sqlite", (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String(), schemaSQLite
+	}
+	db, err := sql.Open(driver, dsn)
 	if err != nil {
 		return nil, fmt.Errorf("%w: database: %w", ErrConfig, err)
 	}
-	cfg.MaxConns = 4
-	cfg.ConnConfig.ConnectTimeout = connectTimeout
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errDatabase, err)
-	}
+	db.SetMaxOpenConns(4)
+	s := &Store{db: db, schema: schema}
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	if err := pool.Ping(ctx); err != nil {
-		pool.Close()
-		return nil, fmt.Errorf("%w: %w", errDatabase, err)
+	if err := db.PingContext(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: reach it: %w", errDatabase, err), db.Close())
 	}
-	return pool, nil
+	return s, nil
 }
 
-// store commits all rows of a batch, or none.
-func (s *service) store(ctx context.Context, b *pgx.Batch) error {
-	if b.Len() == 0 {
-		return nil
+// Close ends the connections.
+func (s *Store) Close() error { return s.db.Close() }
+
+// Check says whether the database can be written to.
+func (s *Store) Check(ctx context.Context) error {
+	return s.transact(ctx, "write to it", func(context.Context, *sql.Tx) error { return nil })
+}
+
+// Execute runs statements, all or none of them, and returns how many rows the last
+// one has changed.
+func (s *Store) Execute(ctx context.Context, statements string) (changed int64, err error) {
+	err = s.transact(ctx, "execute", func(ctx context.Context, tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, statements)
+		if err == nil {
+			changed, err = result.RowsAffected()
+		}
+		return err
+	})
+	return changed, err
+}
+
+// Create makes the tables, and the accounts in them.
+func (s *Store) Create(ctx context.Context, accounts []Account) error {
+	if _, err := s.Execute(ctx, s.schema); err != nil {
+		return err
 	}
+	var rows [][]any
+	for _, a := range accounts {
+		rows = append(rows, []any{a.ID, a.Name})
+	}
+	_, err := s.insert(ctx, "accounts (id, name)", "name", rows)
+	return err
+}
+
+const newestBar = `SELECT open_time FROM klines WHERE symbol = $1 AND interval = '1s' ORDER BY open_time DESC LIMIT 1`
+
+// UpToDate says whether the bars of all symbols are stored until a few seconds ago.
+func (s *Store) UpToDate(ctx context.Context) (bool, error) {
+	for _, symbol := range symbols() {
+		last, err := s.newest(ctx, newestBar, symbol)
+		if err != nil || time.Since(last) > 5*time.Second {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// newest is the time that a query finds, zero if it finds none.
+func (s *Store) newest(ctx context.Context, query string, args ...any) (at time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	if err := s.db.SendBatch(ctx, b).Close(); err != nil {
-		return fmt.Errorf("%w: store %d rows: %w", errDatabase, b.Len(), err)
+	err = s.db.QueryRowContext(ctx, query, args...).Scan(&at)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return at, fmt.Errorf("%w: find the newest row: %w", errDatabase, err)
+	}
+	return at, nil
+}
+
+// insert stores rows, all or none, and leaves out those that are there already. It
+// returns what the expression key makes of each new one.
+func (s *Store) insert(ctx context.Context, into, key string, rows [][]any) (fresh map[string]bool, err error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	var q strings.Builder
+	q.WriteString("INSERT INTO " + into + " VALUES ")
+	var args []any
+	for i, row := range rows {
+		separator := ", ("
+		if i == 0 {
+			separator = "("
+		}
+		for _, value := range row {
+			args = append(args, value)
+			fmt.Fprintf(&q, "%s$%d", separator, len(args))
+			separator = ", "
+		}
+		q.WriteString(")")
+	}
+	q.WriteString(" ON CONFLICT DO NOTHING RETURNING " + key)
+	fresh = map[string]bool{}
+	err = s.transact(ctx, fmt.Sprintf("store %d rows", len(rows)), func(ctx context.Context, tx *sql.Tx) error {
+		return each(ctx, tx, q.String(), args, func(scan func(...any) error) error {
+			var text string
+			err := scan(&text)
+			fresh[text] = true
+			return err
+		})
+	})
+	return fresh, err
+}
+
+// transact does some work in a transaction.
+func (s *Store) transact(ctx context.Context, what string, work func(context.Context, *sql.Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err == nil {
+		if err = work(ctx, tx); err == nil {
+			err = tx.Commit()
+		} else {
+			err = errors.Join(err, tx.Rollback())
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", errDatabase, what, err)
 	}
 	return nil
+}
+
+// querier is a database, or a transaction in one.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// each calls visit for each row that a query finds.
+func each(ctx context.Context, db querier, query string, args []any, visit func(scan func(...any) error) error) error {
+	rows, err := db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := visit(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
