@@ -38,6 +38,7 @@ func TestDemo(t *testing.T) {
 		{"alter-row", "AuditRowsWrong", []string{"userTrades"}},
 		{"drop-rows", "AuditRowsMissing", []string{"ETHUSDT", "by the platform", "the exchange has these bars"}},
 		{"cut-database", "ServiceFailing", []string{"database", "locked"}},
+		{"break-config", "ServiceFailing", []string{"order-router", "cause: configuration"}},
 	} {
 		t.Run(test.fault, func(t *testing.T) {
 			before := d.ids(t)
