@@ -135,7 +135,7 @@ for (const round of rounds) {
     await Promise.all(round.map((fault) => told(fault, ended(fault)).first().waitFor({ timeout: slowest })));
     if (round.length > 1) await picture(inbox.page, 'demo-inbox-resolved');
     for (const { problems } of [panel, inbox, hedgewatch]) expect(problems).toEqual([]);
-  });
+  }, 400_000); // More than the patience with each step, so that a failure names the step.
 }
 
 test('a fault that cannot be broken twice says so on the panel', async () => {

@@ -21,6 +21,8 @@ const (
 	// klineHistory is what a new database gets.
 	klineHistory = 70 * time.Minute
 	klineStep    = time.Second
+	// restartSpan is what a process asks for again when it starts.
+	restartSpan = 30 * time.Minute
 	// klineLate is how long a bar may take to be final.
 	klineLate = 500 * time.Millisecond
 )
@@ -50,6 +52,8 @@ func crawlKlines(ctx context.Context, s *service) error {
 		}
 		all = append(all, one)
 	}
+	// Nobody knows which backfill the process before has left undone.
+	c.backfills <- restartSpan
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var running sync.WaitGroup
