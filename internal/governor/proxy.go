@@ -101,13 +101,18 @@ func (h *handler) body(w http.ResponseWriter, r *http.Request) ([]byte, *problem
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil, nil
 	}
+	most := h.g.setup.Load().config.MaxBodyBytes
+	tooLong := &problem{status: http.StatusRequestEntityTooLarge, outcome: outcomeInvalid, code: -1100, text: "Not sent: the body is too long"}
+	if r.ContentLength > most {
+		return nil, tooLong // Without waiting for it.
+	}
 	// It only fails for a ResponseWriter that has no deadlines.
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.g.setup.Load().config.MaxBodyBytes))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	if err != nil {
 		if errors.As(err, new(*http.MaxBytesError)) {
-			return nil, &problem{status: http.StatusRequestEntityTooLarge, outcome: outcomeInvalid, code: -1100, text: "Not sent: the body is too long"}
+			return nil, tooLong
 		}
 		return nil, &problem{status: http.StatusBadRequest, outcome: outcomeInvalid, code: -1100, text: "Not sent: the body broke off"}
 	}

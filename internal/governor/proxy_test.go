@@ -64,6 +64,8 @@ func TestBadRequestsGetAClearAnswerAndGoNowhere(t *testing.T) {
 		{"long path", "GET /api/" + strings.Repeat("a", 200) + " HTTP/1.1\r\nHost: x\r\n\r\n", 404},
 		{"method", "PATCH /api/v3/order HTTP/1.1\r\nHost: x\r\n\r\n", 405},
 		{"long body", "POST /api/v3/order HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n" + strings.Repeat("a", 2_000_000), 413},
+		{"length of a long body", "POST /api/v3/order HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\na", 413},
+		{"chunks without end", "POST /api/v3/order HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + strings.Repeat("4000\r\n"+strings.Repeat("a", 0x4000)+"\r\n", 100), 413},
 		{"negative length", "POST /api/v3/order HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400},
 		{"two lengths", "POST /api/v3/order HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na", 400},
 		{"no WebSocket there", "GET /api/v3/order HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 404},
