@@ -81,8 +81,8 @@ func idRequests(s Series, ids idRun) []request {
 	return list
 }
 
-// publicRow is a trade or an aggregate trade as the exchange writes it. M is here so
-// that encoding/json does not take it for another name.
+// publicRow is a trade or an aggregate trade as the exchange writes it; API docs,
+// "Old trade lookup" and "Compressed/Aggregate trades list", 2026-07.
 type publicRow struct {
 	ID      json.Number `json:"id"`
 	Price   json.Number `json:"price"`

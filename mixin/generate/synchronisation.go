@@ -51,6 +51,9 @@ func synchronisation() dashboard {
 				graph("How often do streams reconnect?", "none", []query{{
 					`sum by (market) (increase(hedgewatch_binance_stream_reconnects_total[$__rate_interval]))`, "{{market}}",
 				}}),
+				graph("Does the witness of the audit see them?", "none", []query{{
+					`max by (market) (hedgewatch_audit_witness_up)`, "{{market}}",
+				}}, absent("no witness"), about("1: sent to hedgewatch as they happen. 0: what is missing is found by requests only, later.")),
 			}},
 		},
 	}
