@@ -72,7 +72,11 @@ func boot(t *testing.T, units map[string]string) *machine {
 	}
 	t.Cleanup(func() {
 		os.RemoveAll(dir)
-		exec.Command("find", group, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+").Run()
+		// Groups are empty a moment after their processes were killed.
+		for try := 0; exists(group) && try < 100; try++ {
+			_ = exec.Command("find", group, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+").Run()
+			time.Sleep(10 * time.Millisecond)
+		}
 	})
 	files := map[string]string{
 		"units/default.target":  bare + "Wants=dbus.socket dbus.service\n",
