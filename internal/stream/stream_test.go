@@ -152,6 +152,33 @@ func TestChangeIsToldAtOnceAndToEverybody(t *testing.T) {
 	})
 }
 
+// Who comes asks for everything; what changed before is no news then.
+func TestWhatNobodyReadsIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		synctest.Wait()
+		s.Changed(stream.Governor)
+		p := s.open()
+		p.read()
+		synctest.Wait()
+		s.Changed(stream.Alerts)
+		if got, _ := p.changes(); !slices.Equal(got, []string{"alerts"}) {
+			t.Errorf("got %v, want the change of alerts only", got)
+		}
+		p.leave()
+		<-p.ended
+		s.Changed(stream.Governor)
+		p = s.open()
+		p.read()
+		time.Sleep(time.Second)
+		if got, _ := p.changes(); len(got) > 0 {
+			t.Errorf("got %v, want nothing", got)
+		}
+		s.stop()
+		<-p.ended
+	})
+}
+
 // A storm of changes is a few events, and its last change is told.
 func TestStormIsToldSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
