@@ -3,6 +3,7 @@ import { BarGaugePanel } from './bargauge/BarGaugePanel';
 import { GaugePanel } from './gauge/GaugePanel';
 import { HeatmapPanel } from './heatmap/HeatmapPanel';
 import { LogsPanel, UnknownPanel } from './other/OtherPanel';
+import { PieChartPanel } from './piechart/PieChartPanel';
 import { StatPanel } from './stat/StatPanel';
 import { TablePanel } from './table/TablePanel';
 import { StateTimelinePanel, StatusHistoryPanel } from './timeline/TimelinePanel';
@@ -15,6 +16,7 @@ export const panelKinds: PanelKind[] = [
   { type: 'stat', name: 'Stat', component: StatPanel },
   { type: 'gauge', name: 'Gauge', component: GaugePanel },
   { type: 'bargauge', name: 'Bar gauge', component: BarGaugePanel },
+  { type: 'piechart', name: 'Pie chart', component: PieChartPanel },
   { type: 'table', name: 'Table', component: TablePanel },
   { type: 'state-timeline', name: 'State timeline', component: StateTimelinePanel },
   { type: 'status-history', name: 'Status history', component: StatusHistoryPanel },

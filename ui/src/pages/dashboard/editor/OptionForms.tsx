@@ -101,7 +101,9 @@ export function OptionForms({ panel, edit }: { panel: Panel; edit: Edit }) {
                   edit={edit}
                   path={defaults('color.mode')}
                   label="Colour"
-                  fallback={panel.type === 'timeseries' ? 'palette-classic' : 'thresholds'}
+                  fallback={
+                    ['timeseries', 'piechart'].includes(panel.type) ? 'palette-classic' : 'thresholds'
+                  }
                   choices={[
                     ['palette-classic', 'Of the palette'],
                     ['thresholds', 'By thresholds'],
@@ -165,6 +167,8 @@ function TypeOptions({ type, edit }: { type: string; edit: Edit }) {
     case 'gauge':
     case 'bargauge':
       return <ReducedOptions type={type} edit={edit} />;
+    case 'piechart':
+      return <PieOptions edit={edit} />;
     case 'table':
       return (
         <Section title="Table">
@@ -412,6 +416,80 @@ function TimeSeriesOptions({ edit }: { edit: Edit }) {
         </div>
       </Section>
     </>
+  );
+}
+
+function PieOptions({ edit }: { edit: Edit }) {
+  return (
+    <Section title="Pie">
+      <div className={styles.fields}>
+        <Calcs edit={edit} path={option('reduceOptions.calcs')} label="Calculation" single />
+        <SwitchField edit={edit} path={option('reduceOptions.values')} label="Each row of a table" />
+        <ChoiceField
+          edit={edit}
+          path={option('pieType')}
+          label="Shape"
+          fallback="pie"
+          choices={[
+            ['pie', 'Pie'],
+            ['donut', 'Ring'],
+          ]}
+        />
+        <ChoiceField
+          edit={edit}
+          path={option('sort')}
+          label="Order"
+          fallback="desc"
+          choices={[
+            ['desc', 'Largest first'],
+            ['asc', 'Smallest first'],
+            ['none', 'Of the query'],
+          ]}
+        />
+        <Words edit={edit} path={option('displayLabels')} label="On the slices" choices={sliceWords} />
+        <SwitchField edit={edit} path={option('legend.showLegend')} label="Legend" fallback />
+        <ChoiceField
+          edit={edit}
+          path={option('legend.placement')}
+          label="Legend stands"
+          fallback="bottom"
+          choices={[
+            ['bottom', 'Below'],
+            ['right', 'On the right'],
+          ]}
+        />
+        <Words edit={edit} path={option('legend.values')} label="In the legend" choices={legendWords} />
+      </div>
+    </Section>
+  );
+}
+
+const legendWords = [
+  { value: 'percent', label: 'Share' },
+  { value: 'value', label: 'Value' },
+];
+const sliceWords = [{ value: 'name', label: 'Name' }, ...legendWords];
+
+function Words({
+  edit,
+  path,
+  label,
+  choices,
+}: {
+  edit: Edit;
+  path: Path;
+  label: string;
+  choices: { value: string; label: string }[];
+}) {
+  return (
+    <MultiSelect
+      className={styles.whole}
+      size="xs"
+      label={label}
+      data={choices}
+      value={asArray(getPath(edit.raw, path)).map(String)}
+      onChange={(v) => edit.set(path, v)}
+    />
   );
 }
 
