@@ -89,7 +89,7 @@ func runRows(ctx context.Context, args []string, stdout io.Writer) error {
 	out := flags.String("out", filepath.Join("bench", "out"), "directory for the table")
 	flags.BoolVar(&b.quick, "quick", false, "the short form: under 2 minutes, with less to rely on")
 	flags.StringVar(&b.hedgewatch, "hedgewatch", filepath.Join("bin", "hedgewatch"), "the binary under test")
-	flags.StringVar(&b.peers, "peers", filepath.Join(".cache", "bin"), "directory with prometheus, alertmanager and node_exporter")
+	flags.StringVar(&b.peers, "peers", filepath.Join(".cache", "bin"), "directory with prometheus, alertmanager, node_exporter and promtool")
 	flags.StringVar(&b.rules, "rules", filepath.Join("mixin", "rules"), "directory of the shipped rules")
 	flags.StringVar(&b.page, "page", "ui", "directory of the web page")
 	if err := flags.Parse(args); err != nil {
