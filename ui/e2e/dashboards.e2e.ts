@@ -15,6 +15,7 @@ afterAll(async () => {
   await server?.stop();
 });
 
+/** Panels that are out of view wait: the window must be as tall as the dashboard. */
 const settled = (page: Page) =>
   page.waitForFunction(() => {
     const panels = [...document.querySelectorAll('[data-panel]')];
@@ -111,7 +112,7 @@ test('a dashboard of Grafana is imported, drawn, and exported as it came', async
 });
 
 test('a choice of a variable and a zoom stand in the address', async () => {
-  const { page } = await openPage(browser, server);
+  const { page } = await openPage(browser, server, { height: 1500 });
   await page.goto('/dashboards/every-panel?from=now-5m&to=now');
   await settled(page);
   await page.getByLabel('Job').first().click();
@@ -150,7 +151,7 @@ test('a broken query says what is wrong with it', async () => {
 });
 
 test('a panel is saved as CSV and PNG', async () => {
-  const { page } = await openPage(browser, server);
+  const { page } = await openPage(browser, server, { height: 1500 });
   await page.goto('/dashboards/every-panel?from=now-5m&to=now');
   await settled(page);
   for (const [item, name, head] of [
