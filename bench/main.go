@@ -1,5 +1,6 @@
 // Command bench measures hedgewatch side by side with the programs that it
-// stands in for: Prometheus, Alertmanager and node_exporter.
+// stands in for: Prometheus, Alertmanager, node_exporter, and Grafana where it is
+// installed.
 //
 // It runs the real binaries, as they are installed, on free ports of the loopback
 // interface and with data in a temporary directory, and prints one Markdown table:
