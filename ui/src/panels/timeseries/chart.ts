@@ -9,7 +9,7 @@ import { formatText, unitOf } from '../../units';
 import { crosshair } from '../crosshair';
 import type { Mark, PanelProps } from '../types';
 import { drawExemplars } from './exemplars';
-import { lineWidth, stack, yRange, type Graph, type Series } from './series';
+import { lineWidth, lonelyValues, stack, yRange, type Graph, type Series } from './series';
 
 const two = (n: number) => String(n).padStart(2, '0');
 const dayMs = 86_400_000;
@@ -249,26 +249,13 @@ function seriesFor(s: Series): uPlot.Series {
   if (style.fill === 'dot') result.dash = [1, 5];
   // Without points a value between two gaps would not be seen at all.
   if (drawStyle === 'line' && showPoints !== 'always')
-    result.points = { ...result.points, show: true, filter: isolated };
+    result.points = {
+      ...result.points,
+      show: true,
+      filter: (u, index) => lonelyValues(u.data[index] ?? [], result.spanGaps === true),
+    };
   return result;
 }
-
-const isolated: uPlot.Series.Points.Filter = (u, index, _show, gaps) => {
-  if (!gaps || gaps.length === 0) return [];
-  const found: number[] = [];
-  const left = u.bbox.left;
-  for (let i = 0; i < gaps.length; i++) {
-    const [from, to] = gaps[i] ?? [0, 0];
-    const before = i === 0 ? left : (gaps[i - 1]?.[1] ?? left);
-    if (from === before) push(u.posToIdx(from, true));
-    if (i === gaps.length - 1 && to === left + u.bbox.width) push(u.posToIdx(to, true));
-  }
-  return found;
-
-  function push(at: number) {
-    if (typeof u.data[index]?.[at] === 'number') found.push(at);
-  }
-};
 
 function pathsFor(config: FieldConfig, drawStyle: string): uPlot.Series.PathBuilder | undefined {
   if (drawStyle === 'points') return () => null;

@@ -100,6 +100,20 @@ function drawnValues(
   return typeof spanNulls === 'number' ? bridge(drawn, times, spanNulls) : drawn;
 }
 
+/** Where a value stands alone between two gaps (null), so that no line leads to it. */
+export function lonelyValues(drawn: ArrayLike<number | null | undefined>, spanGaps: boolean): number[] {
+  const lonely: number[] = [];
+  let met: number[] = [];
+  for (let i = 0; i <= drawn.length; i++) {
+    const value = i < drawn.length ? drawn[i] : null;
+    if (typeof value === 'number') met.push(i);
+    if (value !== null || (spanGaps && i < drawn.length)) continue;
+    if (met.length === 1) lonely.push(...met);
+    met = [];
+  }
+  return lonely;
+}
+
 /** Gaps up to a length are drawn over: undefined is no gap to the chart. */
 export function bridge(
   values: (number | null | undefined)[],
