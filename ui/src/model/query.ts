@@ -212,9 +212,9 @@ function histogramFrame(refId: string, shape: Shape, labels: Labels, samples: [n
   const histogram = samples.map(([at, h]): NativeHistogram => ({
     time: at * 1000,
     buckets: (h.buckets ?? []).map(([, lower, upper, count]) => ({
-      lower: Number(lower),
-      upper: Number(upper),
-      count: Number(count),
+      lower: parseSample(lower) ?? 0,
+      upper: parseSample(upper) ?? 0,
+      count: parseSample(count) ?? 0,
     })),
   }));
   const time: Field = {

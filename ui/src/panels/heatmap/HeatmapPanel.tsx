@@ -51,7 +51,8 @@ export function HeatmapPanel(props: PanelProps) {
     (x: number, at: number) => {
       const cell = heat.cells.find((c) => x >= c.from && x < c.to && at >= c.low && at < c.high);
       if (!cell) return undefined;
-      const name = heat.names?.[cell.low] ?? `${formatText(cell.low, unit)} – ${formatText(cell.high, unit)}`;
+      const [low, high] = cell.truly ?? [cell.low, cell.high];
+      const name = heat.names?.[cell.low] ?? `${formatText(low, unit)} – ${formatText(high, unit)}`;
       return {
         head: formatInstant(cell.from, zone),
         lines: [{ name, value: formatText(cell.count, 'short') }],

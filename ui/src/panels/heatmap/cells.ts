@@ -1,8 +1,18 @@
 import { displayName, numberFields, timeField, type Frame } from '../../model/frame';
 
+export interface Cell {
+  from: number;
+  to: number;
+  low: number;
+  high: number;
+  count: number;
+  /** The bounds, where they are drawn elsewhere. */
+  truly?: [low: number, high: number];
+}
+
 /** Counts in boxes of time and value. */
 export interface Heat {
-  cells: { from: number; to: number; low: number; high: number; count: number }[];
+  cells: Cell[];
   min: number;
   max: number;
   /** Buckets that grow by a factor are drawn on a logarithmic axis. */
@@ -34,19 +44,43 @@ function finish(cells: Heat['cells'], log: boolean, names?: string[]): Heat {
   return { cells, min, max, log: log && min > 0, names };
 }
 
+/**
+ * Several histograms become one: what they count in the same bucket is added.
+ * Buckets that no axis can show whole, around zero or without an end, are drawn one
+ * step beyond their neighbours; what is said of them is true.
+ */
 function nativeHeat(frames: Frame[]): Heat {
-  const cells: Heat['cells'] = [];
+  const stepMs = Math.max(...frames.map((f) => f.stepMs ?? 0)) || 15_000;
+  const cells = new Map<string, Cell>();
   for (const frame of frames) {
     frame.histogram?.forEach(({ time, buckets }) => {
-      const to = time + (frame.stepMs || 15_000);
       for (const { lower, upper, count } of buckets) {
-        if (count > 0 && upper > 0)
-          cells.push({ from: time, to, low: lower <= 0 ? upper / 2 : lower, high: upper, count });
+        if (!(count > 0)) continue;
+        const key = `${time} ${lower} ${upper}`;
+        const cell = cells.get(key);
+        if (cell) cell.count += count;
+        else cells.set(key, { from: time, to: time + stepMs, low: lower, high: upper, count });
       }
     });
   }
-  return finish(cells, true);
+  const list = [...cells.values()];
+  // On a logarithmic axis nothing is below zero: there, only what reaches up from it.
+  const log = list.every((c) => c.low >= 0 || c.low === -c.high || (c.low === -Infinity && c.high > 0));
+  const least = list.reduce((a, c) => (c.low > 0 ? Math.min(a, c.low) : a), Infinity);
+  const span = list
+    .flatMap((c) => [c.low, c.high].map(Math.abs))
+    .reduce((a, v) => (v < Infinity ? Math.max(a, v) : a), 0);
+  for (const cell of list) {
+    const { low, high } = cell;
+    if (log && low === -high && Number.isFinite(least)) cell.high = least;
+    if (log ? low <= 0 : low === -Infinity) cell.low = log ? cell.high / nativeStep : high - span / 10;
+    if (high === Infinity) cell.high = log ? cell.low * nativeStep : low + span / 10;
+    if (cell.low !== low || cell.high !== high) cell.truly = [low, high];
+  }
+  return finish(list, log);
 }
+
+const nativeStep = 1.5;
 
 interface Row {
   bound: number;
