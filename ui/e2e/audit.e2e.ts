@@ -72,7 +72,7 @@ describe.skipIf(!postgres)('with PostgreSQL (apt-get install postgresql)', () =>
     await gap.click();
     const finding = page.locator('[data-finding]').first();
     await finding.getByText('30 missing').waitFor();
-    expect(await page.locator('[data-finding]').count()).toBe(1);
+    await expect.poll(() => page.locator('[data-finding]').count()).toBe(1);
     await finding.getByText('platform', { exact: true }).first().waitFor();
     await finding.getByRole('button', { name: /request/ }).click();
     await page.getByLabel('Requests').getByText('/fapi/v1/klines').waitFor();

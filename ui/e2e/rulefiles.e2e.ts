@@ -125,7 +125,7 @@ test('a bad rule is refused with its reason', async () => {
   await page.getByRole('textbox', { name: 'For', exact: true }).fill('soon');
   await page.keyboard.press('Escape');
   await page.getByRole('button', { name: 'Change in the file' }).click();
-  await page.getByText(/not a valid duration string/).waitFor();
+  await page.getByText(/invalid rule: not a valid duration string/).waitFor();
   expect(readFileSync(file, 'utf8')).toBe(text);
 });
 

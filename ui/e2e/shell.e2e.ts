@@ -34,7 +34,7 @@ test('the page works under a route prefix, and on a deep address', async () => {
   try {
     const { page, problems } = await openPage(browser, prefixed);
     await page.goto(`${prefixed.url}/dashboards/`);
-    await page.getByRole('link', { name: 'Overview' }).click();
+    await page.getByRole('link', { name: 'Overview', exact: true }).click();
     await page.getByRole('heading', { name: 'Overview' }).waitFor();
     expect(new URL(page.url()).pathname).toMatch(/^\/watch\/?$/);
     expect(problems).toEqual([]);
