@@ -1,5 +1,5 @@
 /**
- * Messages and other tools link to the pages of Prometheus and Alertmanager.
+ * Messages and other tools link to the pages of Prometheus, Alertmanager and Grafana.
  * Returns where ours is, relative to the root, or undefined for any other path.
  */
 export function translateLink(path: string, search: string, hash: string): string | undefined {
@@ -17,5 +17,6 @@ export function translateLink(path: string, search: string, hash: string): strin
     const exprs = [...new URLSearchParams(search)].filter(([name]) => /^g\d+\.expr$/.test(name));
     return `explore?${new URLSearchParams(exprs.map(([, expr]) => ['expr', expr]))}`;
   }
-  return undefined;
+  const uid = /^d\/([^/]+)/.exec(path)?.[1];
+  return uid && `dashboards/${uid}${search}`;
 }
