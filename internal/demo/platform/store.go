@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,15 +125,39 @@ func (s *Store) newest(ctx context.Context, query string, args ...any) (at time.
 	return at, nil
 }
 
+// insertAtOnce is how many rows one statement stores: SQLite looks for each of its
+// parameters among all of them.
+const insertAtOnce = 50
+
 // insert stores rows, all or none, and leaves out those that are there already. It
 // returns what the expression key makes of each new one.
 func (s *Store) insert(ctx context.Context, into, key string, rows [][]any) (fresh map[string]bool, err error) {
 	if len(rows) == 0 {
 		return nil, nil
 	}
+	fresh = map[string]bool{}
+	err = s.transact(ctx, fmt.Sprintf("store %d rows", len(rows)), func(ctx context.Context, tx *sql.Tx) error {
+		for some := range slices.Chunk(rows, insertAtOnce) {
+			q, args := insertion(into, key, some)
+			err := each(ctx, tx, q, args, func(scan func(...any) error) error {
+				var text string
+				err := scan(&text)
+				fresh[text] = true
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return fresh, err
+}
+
+// insertion is the statement that stores rows.
+func insertion(into, key string, rows [][]any) (query string, args []any) {
 	var q strings.Builder
 	q.WriteString("INSERT INTO " + into + " VALUES ")
-	var args []any
 	for i, row := range rows {
 		separator := ", ("
 		if i == 0 {
@@ -145,17 +170,7 @@ func (s *Store) insert(ctx context.Context, into, key string, rows [][]any) (fre
 		}
 		q.WriteString(")")
 	}
-	q.WriteString(" ON CONFLICT DO NOTHING RETURNING " + key)
-	fresh = map[string]bool{}
-	err = s.transact(ctx, fmt.Sprintf("store %d rows", len(rows)), func(ctx context.Context, tx *sql.Tx) error {
-		return each(ctx, tx, q.String(), args, func(scan func(...any) error) error {
-			var text string
-			err := scan(&text)
-			fresh[text] = true
-			return err
-		})
-	})
-	return fresh, err
+	return q.String() + " ON CONFLICT DO NOTHING RETURNING " + key, args
 }
 
 // transact does some work in a transaction.
